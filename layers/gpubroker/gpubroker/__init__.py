@@ -1,0 +1,1 @@
+"""GPUBROKER: a GPU compute marketplace on AWS serverless."""
