@@ -1,0 +1,14 @@
+"""One module a patch; importing the module does nothing, `apply()` puts the patch in place.
+
+Each module's docstring names the AWS behaviour that it restores and where AWS documents it.
+"""
+
+from importlib import import_module
+
+NAMES: tuple[str, ...] = ()
+
+
+def apply_all() -> None:
+    """Apply every patch, in order. Raises PatchMisfit when one does not fit the engine."""
+    for name in NAMES:
+        import_module(f"{__name__}.{name}").apply()
