@@ -1,0 +1,1 @@
+"""HTTP: serving routes, callers, problems, cursors and rate limits."""

@@ -1,0 +1,79 @@
+"""Who is calling, and whether that is enough: the dependencies that a route declares.
+
+    caller: Annotated[Caller, Depends(signed_in)]
+
+Verification happens in the function, memoised by token (DESIGN §3); the rules here only look at its result.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aws_lambda_powertools.event_handler.request import Request
+
+from gpubroker.edge.address import viewer_address
+from gpubroker.kernel.caller import Caller, Plan, Role
+from gpubroker.kernel.errors import Forbidden, Unauthenticated
+
+__all__ = ["Caller", "Plan", "Role", "admin", "anyone", "identify", "plan", "scoped", "service", "signed_in"]
+
+Rule = Callable[[Caller], None]
+
+
+def identify(event: Mapping[str, Any], headers: Mapping[str, str]) -> Caller:
+    """The verified caller of an HTTP API event. Raises Unauthenticated for credentials that do not hold."""
+    address = viewer_address(event, headers)
+    if "authorization" not in headers and "x-api-key" not in headers:
+        return Caller(Role.ANONYMOUS, address=address)
+    from gpubroker import composition  # a credential is what makes verification worth its import
+
+    return composition.verifier().caller_of(headers, address, time.time())
+
+
+def _dependency(rule: Rule) -> Callable[[Request], Caller]:
+    """A Powertools dependency whose rule `serve` can apply by itself to a caller it already knows."""
+
+    def dependency(request: Request) -> Caller:
+        caller = identify(request.resolved_event.raw_event, request.headers)
+        rule(caller)
+        return caller
+
+    dependency.rule = rule  # type: ignore[attr-defined]
+    return dependency
+
+
+def _require(caller: Caller, allowed: bool, reason: str) -> None:
+    if caller.anonymous:
+        raise Unauthenticated("Sign in, or send an API key.")
+    if not allowed:
+        raise Forbidden(reason)
+
+
+def _anyone(caller: Caller) -> None:
+    """With credentials or without; wrong ones have been refused already."""
+
+
+anyone = _dependency(_anyone)
+signed_in = _dependency(lambda caller: _require(caller, True, ""))
+admin = _dependency(lambda caller: _require(caller, caller.role is Role.ADMIN, "This is for administrators."))
+service = _dependency(
+    lambda caller: _require(caller, caller.role is Role.SERVICE, "This is for services, with a service token.")
+)
+user_or_agent = _dependency(
+    lambda caller: _require(
+        caller, caller.role in (Role.USER, Role.AGENT, Role.ADMIN), "This acts for a person: a service may not."
+    )
+)
+
+
+def scoped(scope: str) -> Callable[[Request], Caller]:
+    """Signed in, with a credential that carries `scope` (`rentals:write`)."""
+    return _dependency(lambda caller: _require(caller, caller.may(scope), f"This needs the scope {scope}."))
+
+
+def plan(least: Plan | str) -> Callable[[Request], Caller]:
+    """Signed in, on at least this plan."""
+    wanted = Plan(least)
+    return _dependency(
+        lambda caller: _require(caller, caller.has_plan(wanted), f"This needs the plan {wanted} or a higher one.")
+    )

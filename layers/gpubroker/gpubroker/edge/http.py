@@ -1,0 +1,189 @@
+"""`serve(router)`: a Lambda handler from one Powertools route.
+
+The order is fixed (DESIGN §3, §5): who calls, whether that is enough (401, 403), how often (429), what is asked
+(400, 413, 422), then the use case. Every way out is an answer with the same headers and one log line.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from pydantic import BaseModel
+
+from gpubroker.edge import metrics, problems, rate_limits
+from gpubroker.edge.caller import identify
+from gpubroker.edge.inputs import raw_body
+from gpubroker.edge.log import logger
+from gpubroker.edge.route import Exchange, Route, compile_route
+from gpubroker.kernel import trace
+from gpubroker.kernel.caller import Caller, Role
+from gpubroker.kernel.errors import Problem, TooManyRequests, Unauthenticated
+
+Event = Mapping[str, Any]
+Response = dict[str, Any]
+Handler = Callable[[Event, Any], Response]
+
+_JSON = "application/json"
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer with a status or headers of its own.
+
+    body: a model, a dict, a list, text, or bytes that are JSON already; None for no body.
+    """
+
+    body: Any = None
+    status: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = _JSON
+
+
+@dataclass(slots=True)
+class _Call:
+    """What is known of one request while it is served, for its answer and its log line."""
+
+    trace: trace.Trace
+    request_id: str
+    caller: Caller = field(default_factory=lambda: Caller(Role.ANONYMOUS))
+    headers: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+def serve(router: Router, *, limited: bool = True) -> Handler:
+    """The handler of a router's one route.
+
+    limited: whether the plan's rate limit applies (R4). False for the health endpoints, which have none (350), and
+    for functions outside the VPC, which cannot reach Redis and hold their own throttle in DynamoDB.
+    """
+    route = compile_route(router)
+
+    def handler(event: Event, context: Any) -> Response:
+        started = time.perf_counter()
+        headers = event.get("headers") or {}
+        request_id = getattr(context, "aws_request_id", None) or event["requestContext"].get("requestId", "")
+        call = _Call(
+            trace.continue_trace(
+                headers.get("traceparent"),
+                headers.get("x-correlation-id"),
+                xray=os.environ.get("_X_AMZN_TRACE_ID", ""),
+                fallback=request_id,
+            ),
+            request_id,
+        )
+        token = trace.current.set(call.trace)
+        try:
+            response = _answered(route, event, headers, call, limited)
+        except Problem as problem:
+            response = _refused(problem, call)
+        except Exception:
+            logger().exception("request failed", route=route.path, trace_id=call.trace.trace_id, request_id=request_id)
+            response = _refused(problems.Fault(f"Quote {request_id} when you report this."), call)
+        finally:
+            trace.current.reset(token)
+        _note(route, event, call, response["statusCode"], time.perf_counter() - started)
+        return response
+
+    handler.route = route  # type: ignore[attr-defined]
+    return handler
+
+
+def _answered(route: Route, event: Event, headers: Mapping[str, str], call: _Call, limited: bool) -> Response:
+    try:
+        call.caller = caller = identify(event, headers)
+    except Unauthenticated:
+        if limited:  # guessing credentials is counted by address, like all that is anonymous
+            from gpubroker.edge.address import viewer_address
+
+            _count(Caller(Role.ANONYMOUS, address=viewer_address(event, headers)), call)
+        raise
+    for _, rule in route.rules:
+        rule(caller)
+    if limited:
+        _count(caller, call)
+    exchange = Exchange(route.path, headers, caller, raw_body(event))
+    arguments = route.arguments(event, exchange)
+    for name, _ in route.rules:
+        arguments[name] = caller
+    result = route.function(**arguments)
+    answer = result if isinstance(result, Answer) else Answer(result)
+    status = answer.status or (204 if answer.body is None else route.status)
+    return _response(status, answer.body, answer.content_type, call, answer.headers)
+
+
+def _count(caller: Caller, call: _Call) -> None:
+    decision = rate_limits.limiter().check(caller)
+    call.headers.update(rate_limits.headers(decision))
+    if not decision.allowed:
+        raise TooManyRequests(
+            f"The plan {caller.plan} allows {decision.limit} requests a second.", retry_after=decision.retry_after_s
+        )
+
+
+def _response(status: int, body: Any, content_type: str, call: _Call, headers: dict[str, str]) -> Response:
+    text: str
+    if body is None:
+        text = ""
+    elif isinstance(body, bytes):
+        text = body.decode()
+    elif isinstance(body, str):
+        text = body
+    elif isinstance(body, BaseModel):
+        text = body.model_dump_json(by_alias=True)
+    else:
+        text = orjson.dumps(body, default=_plain).decode()
+    return {
+        "statusCode": status,
+        "headers": {
+            "content-type": content_type,
+            "cache-control": "no-store",
+            "x-request-id": call.request_id,
+            "x-correlation-id": call.trace.correlation_id,
+            "traceparent": call.trace.traceparent,
+        }
+        | call.headers
+        | headers,
+        "body": text,
+        "isBase64Encoded": False,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _refused(problem: Problem, call: _Call) -> Response:
+    status = problems.status_of(problem)
+    call.problem = problem.code
+    headers = {}
+    if problem.retry_after is not None:
+        headers["retry-after"] = str(max(1, -int(-problem.retry_after // 1)))
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    body = problems.document(problem, status=status, instance=call.request_id)
+    return _response(status, body, problems.CONTENT_TYPE, call, headers)
+
+
+def _note(route: Route, event: Event, call: _Call, status: int, seconds: float) -> None:
+    caller = call.caller
+    line = {
+        "method": route.method,
+        "route": route.path,
+        "status": status,
+        "duration_ms": round(seconds * 1000, 3),
+        "trace_id": call.trace.trace_id,
+        "correlation_id": call.trace.correlation_id,
+        "request_id": call.request_id,
+        "caller": caller.role.value,
+        "subject": caller.subject,
+    }
+    if call.problem:
+        line["problem"] = call.problem
+    logger().info("request", extra=line)
+    metrics.count_request(route.path, route.method, status, seconds)

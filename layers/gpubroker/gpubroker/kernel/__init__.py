@@ -1,0 +1,1 @@
+"""Money, time, ids, errors and callers: no AWS, no HTTP."""

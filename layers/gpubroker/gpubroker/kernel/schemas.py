@@ -1,0 +1,22 @@
+"""The two kinds of model that stand at the edge: what comes in and what goes out."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RequestModel(BaseModel):
+    """A request body or a set of query parameters: unknown fields, NaN and infinity are refused (DESIGN §3)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class View(BaseModel):
+    """An answer. Never the stored item: what is stored may change without a caller noticing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Usd = Annotated[Decimal, Field(ge=0, le=Decimal(1_000_000), allow_inf_nan=False, examples=[2.5])]
+"""An amount in USD as a caller writes it; at most a million, so that no product of it leaves 64 bits."""

@@ -1,0 +1,1 @@
+"""DynamoDB: items, transactions, the outbox and stored idempotency."""

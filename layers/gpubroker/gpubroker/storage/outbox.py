@@ -1,0 +1,83 @@
+"""The outbox: a fact is written in the transaction of its writer, and leaves through the table's stream.
+
+So a fact is published if and only if its write took effect, also when the process dies between the two
+(DESIGN §1, §3; R12.6). The relay (messaging/relay.py) reads the stream; the item itself is kept a week for
+reading, and its key makes the same event a single item.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import orjson
+
+from gpubroker.kernel.events import Event
+from gpubroker.kernel.time import iso
+from gpubroker.storage.table import Item
+
+PREFIX = "OUTBOX#"
+KEPT = timedelta(days=7)
+
+Target = Literal["bus", "prices"]
+
+
+def outbox_item(model: type[Item], event: Event, *, source: str, target: Target = "bus") -> Item:
+    """The item to put in the writer's transaction, in the writer's table.
+
+    target `bus` is EventBridge; `prices` is the Kinesis stream of price changes, for which `event.data["records"]`
+    is a list of records (one event may carry many changes of one sync).
+    """
+    return _made(
+        model,
+        {
+            "pk": {"S": PREFIX + event.id},
+            "sk": {"S": "EVENT"},
+            "expires_at": {"N": str(int((datetime.now(UTC) + KEPT).timestamp()))},
+            "event": {"S": encode(event, source=source, target=target)},
+        },
+    )
+
+
+def encode(event: Event, *, source: str, target: Target) -> str:
+    """The envelope as JSON text."""
+    return orjson.dumps(
+        {
+            "id": event.id,
+            "type": event.type,
+            "subject": event.subject,
+            "source": f"gpubroker.{source}",
+            "target": target,
+            "occurred_at": iso(event.occurred_at),
+            "traceparent": event.traceparent,
+            "correlation_id": event.correlation_id,
+            "data": event.data,
+        }
+    ).decode()
+
+
+def decode(image: dict[str, Any]) -> dict[str, Any] | None:
+    """The envelope in a stream record's new image (DynamoDB JSON); None when the item is no outbox entry."""
+    if not image.get("pk", {}).get("S", "").startswith(PREFIX):
+        return None
+    envelope: dict[str, Any] = orjson.loads(image["event"]["S"])
+    return envelope
+
+
+def _made(model: type[Item], raw: dict[str, Any]) -> Item:
+    entry = _entry_of(model)
+    item = entry()
+    item.deserialize(raw)
+    return item
+
+
+_ENTRIES: dict[type[Item], type[Item]] = {}
+
+
+def _entry_of(model: type[Item]) -> type[Item]:
+    """The outbox model in the table of `model`."""
+    from pynamodb.attributes import UnicodeAttribute
+
+    if model not in _ENTRIES:
+        _ENTRIES[model] = type(
+            "OutboxItem", (Item,), {"Meta": type("Meta", (model.Meta,), {}), "event": UnicodeAttribute()}
+        )
+    return _ENTRIES[model]

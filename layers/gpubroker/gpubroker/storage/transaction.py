@@ -1,0 +1,121 @@
+"""One TransactWriteItems: every write carries its condition, and each condition says what its loss means.
+
+    with transaction(RentalItem) as tx:
+        tx.put(rental, condition=RentalItem.version == 3, lost=StaleVersion())
+        tx.put(outbox_item(RentalItem, event), condition=..., lost=...)
+
+All or nothing, at most 100 items. Conflicts with other transactions and throttling are tried again with full
+jitter; a token that DynamoDB remembers for ten minutes makes the second sending of a lost answer harmless.
+"""
+
+import random
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pynamodb.connection import Connection
+from pynamodb.exceptions import TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.expressions.update import Action
+from pynamodb.transactions import TransactWrite
+
+from gpubroker.kernel.errors import Conflict, Unavailable
+from gpubroker.storage.table import Item
+
+Lost = Exception | type[Exception]
+
+_TRIES = 5
+_BASE_SECONDS = 0.02
+_TRY_AGAIN = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
+_THROTTLED = {"ThrottlingException", "ProvisionedThroughputExceededException", "TransactionInProgressException"}
+
+
+class StaleVersion(Conflict):
+    """Another writer was first."""
+
+    code = "changed-meanwhile"
+    title = "This was changed by someone else meanwhile; read it again"
+
+
+class Writes:
+    """The entries of one transaction, in DynamoDB's order: checks, deletes, puts, updates."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, list[tuple[Callable[[TransactWrite], None], Lost]]] = {
+            "check": [],
+            "delete": [],
+            "put": [],
+            "update": [],
+        }
+
+    def put(self, item: Item, *, condition: Condition | None = None, lost: Lost = StaleVersion) -> None:
+        self._entries["put"].append((lambda tx: tx.save(item, condition=condition), lost))
+
+    def update(
+        self, item: Item, *, actions: list[Action], condition: Condition | None = None, lost: Lost = StaleVersion
+    ) -> None:
+        self._entries["update"].append((lambda tx: tx.update(item, actions=actions, condition=condition), lost))
+
+    def delete(self, item: Item, *, condition: Condition | None = None, lost: Lost = StaleVersion) -> None:
+        self._entries["delete"].append((lambda tx: tx.delete(item, condition=condition), lost))
+
+    def check(self, item: Item, condition: Condition, *, lost: Lost = StaleVersion) -> None:
+        self._entries["check"].append(
+            (lambda tx: tx.condition_check(type(item), item.pk, item.sk, condition=condition), lost)
+        )
+
+    def _ordered(self) -> list[tuple[Callable[[TransactWrite], None], Lost]]:
+        return [entry for kind in ("check", "delete", "put", "update") for entry in self._entries[kind]]
+
+    def commit(
+        self,
+        connection: Connection,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """Send the transaction. Raises the `lost` of the first entry whose condition failed; Unavailable when
+        conflicts or throttling outlast the tries."""
+        entries = self._ordered()
+        if not entries:
+            return
+        token = str(uuid.uuid4())
+        for attempt in range(_TRIES):
+            write = TransactWrite(connection=connection, client_request_token=token)
+            for add, _ in entries:
+                add(write)
+            try:
+                write._commit()
+                return
+            except TransactWriteError as error:
+                if not _may_pass(error, [lost for _, lost in entries]):
+                    raise
+                failure = error
+            if attempt + 1 < _TRIES:
+                sleep(jitter() * _BASE_SECONDS * 2**attempt)
+        raise Unavailable("The store is busy; try again.", retry_after=1) from failure
+
+
+def _may_pass(error: TransactWriteError, losses: list[Lost]) -> bool:
+    """Whether trying again may help. Raises what a failed condition means."""
+    codes = [reason.code if reason else None for reason in error.cancellation_reasons]
+    for code, lost in zip(codes, losses, strict=False):
+        if code == "ConditionalCheckFailed":
+            raise lost from error
+    return any(code in _TRY_AGAIN for code in codes) or error.cause_response_code in _THROTTLED
+
+
+@contextmanager
+def transaction(model: type[Item]) -> Iterator[Writes]:
+    """Collect writes; commit when the block ends without an exception. `model` says which connection is used."""
+    writes = Writes()
+    yield writes
+    writes.commit(model._get_connection().connection)
+
+
+def raise_lost(error: Any, lost: Lost) -> None:
+    """The same meaning for a single conditional write: raise `lost` when `error` is a failed condition."""
+    if getattr(error, "cause_response_code", None) == "ConditionalCheckFailedException":
+        raise lost from error
