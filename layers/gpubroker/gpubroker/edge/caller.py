@@ -27,7 +27,8 @@ def identify(event: Mapping[str, Any], headers: Mapping[str, str]) -> Caller:
         return Caller(Role.ANONYMOUS, address=address)
     from gpubroker import composition  # a credential is what makes verification worth its import
 
-    return composition.verifier().caller_of(headers, address, time.time())
+    caller: Caller = composition.verifier().caller_of(headers, address, time.time())
+    return caller
 
 
 def _dependency(rule: Rule) -> Callable[[Request], Caller]:

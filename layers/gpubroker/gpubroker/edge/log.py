@@ -18,4 +18,4 @@ def _dumps(line: Any) -> str:
 @cache
 def logger() -> Logger:
     """The logger of this function; the service is `POWERTOOLS_SERVICE_NAME`."""
-    return Logger(json_serializer=_dumps, utc=True, use_rfc3339=True, location=None)  # type: ignore[arg-type]
+    return Logger(json_serializer=_dumps, utc=True, use_rfc3339=True, location=None)

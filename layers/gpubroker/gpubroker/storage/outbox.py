@@ -6,13 +6,15 @@ reading, and its key makes the same event a single item.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
 import orjson
+from pynamodb.attributes import UnicodeAttribute
 
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.time import iso
-from gpubroker.storage.table import Item
+from gpubroker.storage.table import Item, Table
 
 PREFIX = "OUTBOX#"
 KEPT = timedelta(days=7)
@@ -21,19 +23,17 @@ Target = Literal["bus", "prices"]
 
 
 def outbox_item(model: type[Item], event: Event, *, source: str, target: Target = "bus") -> Item:
-    """The item to put in the writer's transaction, in the writer's table.
+    """The item to put in the writer's transaction, in the table of the writer's `model`.
 
     target `bus` is EventBridge; `prices` is the Kinesis stream of price changes, for which `event.data["records"]`
     is a list of records (one event may carry many changes of one sync).
     """
-    return _made(
-        model,
-        {
-            "pk": {"S": PREFIX + event.id},
-            "sk": {"S": "EVENT"},
-            "expires_at": {"N": str(int((datetime.now(UTC) + KEPT).timestamp()))},
-            "event": {"S": encode(event, source=source, target=target)},
-        },
+    entry = _entry_of(model.Meta.env)  # type: ignore[attr-defined]
+    return entry(
+        pk=PREFIX + event.id,
+        sk="EVENT",
+        expires_at=int((datetime.now(UTC) + KEPT).timestamp()),
+        event=encode(event, source=source, target=target),
     )
 
 
@@ -62,22 +62,14 @@ def decode(image: dict[str, Any]) -> dict[str, Any] | None:
     return envelope
 
 
-def _made(model: type[Item], raw: dict[str, Any]) -> Item:
-    entry = _entry_of(model)
-    item = entry()
-    item.deserialize(raw)
-    return item
+@cache
+def _entry_of(table: str) -> type[Item]:
+    """The outbox model of one context's table."""
 
+    class OutboxItem(Item):
+        class Meta(Table):
+            env = table
 
-_ENTRIES: dict[type[Item], type[Item]] = {}
+        event = UnicodeAttribute()
 
-
-def _entry_of(model: type[Item]) -> type[Item]:
-    """The outbox model in the table of `model`."""
-    from pynamodb.attributes import UnicodeAttribute
-
-    if model not in _ENTRIES:
-        _ENTRIES[model] = type(
-            "OutboxItem", (Item,), {"Meta": type("Meta", (model.Meta,), {}), "event": UnicodeAttribute()}
-        )
-    return _ENTRIES[model]
+    return OutboxItem

@@ -13,10 +13,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from pynamodb.connection import Connection
-from pynamodb.exceptions import TransactWriteError
+from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
@@ -37,6 +36,12 @@ class StaleVersion(Conflict):
 
     code = "changed-meanwhile"
     title = "This was changed by someone else meanwhile; read it again"
+
+
+class AlreadyDone(Conflict):
+    """This very request took effect before; its stored answer is to be replayed (storage/idempotency.py)."""
+
+    code = "already-done"
 
 
 class Writes:
@@ -101,9 +106,11 @@ class Writes:
 def _may_pass(error: TransactWriteError, losses: list[Lost]) -> bool:
     """Whether trying again may help. Raises what a failed condition means."""
     codes = [reason.code if reason else None for reason in error.cancellation_reasons]
-    for code, lost in zip(codes, losses, strict=False):
-        if code == "ConditionalCheckFailed":
-            raise lost from error
+    lost = [lost for code, lost in zip(codes, losses, strict=False) if code == "ConditionalCheckFailed"]
+    if lost:
+        # A repeated request fails other conditions too (its own effect stands in the way): that it is one decides.
+        repeated = [loss for loss in lost if loss is AlreadyDone or isinstance(loss, AlreadyDone)]
+        raise (repeated or lost)[0] from error
     return any(code in _TRY_AGAIN for code in codes) or error.cause_response_code in _THROTTLED
 
 
@@ -115,7 +122,6 @@ def transaction(model: type[Item]) -> Iterator[Writes]:
     writes.commit(model._get_connection().connection)
 
 
-def raise_lost(error: Any, lost: Lost) -> None:
-    """The same meaning for a single conditional write: raise `lost` when `error` is a failed condition."""
-    if getattr(error, "cause_response_code", None) == "ConditionalCheckFailedException":
-        raise lost from error
+def lost_condition(error: PynamoDBException) -> bool:
+    """Whether a single conditional write failed on its condition, and on nothing else."""
+    return error.cause_response_code == "ConditionalCheckFailedException"

@@ -1,0 +1,125 @@
+"""The outbox relay: from a table's stream to the bus or to the price stream.
+
+At least once: a relay that dies after publishing publishes again, with the same event id, and consumers are
+idempotent. A record that the bus refuses is reported as failed, with all after it, and AWS brings it again.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import orjson
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+
+from gpubroker.messaging.log import logger
+from gpubroker.storage.outbox import decode
+
+_BUS_BATCH = 10  # PutEvents takes ten entries
+_STREAM_BATCH = 500  # PutRecords takes five hundred
+
+
+class NotPublished(Exception):
+    """The bus or the stream refused entries."""
+
+
+@cache
+def _client(service: str) -> Any:
+    import boto3
+
+    return boto3.client(service)
+
+
+def relay_handler() -> Callable[[dict[str, Any], Any], PartialItemFailureResponse]:
+    """The handler of a context's `relay_events` function."""
+
+    def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+        return relay(event["Records"], publish=publish)
+
+    return handler
+
+
+def relay(
+    records: list[dict[str, Any]], *, publish: Callable[[list[dict[str, Any]]], None]
+) -> PartialItemFailureResponse:
+    """Publish the outbox entries of a batch, in order; on a failure, report from the first unpublished record on."""
+    batch: list[tuple[str, dict[str, Any]]] = []
+    failed: str | None = None
+    for record in records:
+        sequence = record["dynamodb"]["SequenceNumber"]
+        if record["eventName"] != "INSERT":
+            continue
+        try:
+            envelope = decode(record["dynamodb"].get("NewImage") or {})
+        except (KeyError, ValueError) as error:
+            # Not ours to mend by trying again; the others go on, the queue on failure gets this one.
+            logger().error("outbox entry unreadable", extra={"sequence": sequence, "error": repr(error)})
+            failed = sequence
+            break
+        if envelope is not None:
+            batch.append((sequence, envelope))
+    for sequence, envelopes in _grouped(batch):
+        try:
+            publish(envelopes)
+        except Exception as error:
+            logger().error("outbox not relayed", extra={"sequence": sequence, "error": repr(error)})
+            failed = sequence
+            break
+    return {"batchItemFailures": [{"itemIdentifier": failed}] if failed else []}
+
+
+def _grouped(batch: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Runs of envelopes with one target, at most ten, each with the sequence number it starts at."""
+    groups: list[tuple[str, list[dict[str, Any]]]] = []
+    for sequence, envelope in batch:
+        last = groups[-1][1] if groups else None
+        if last is None or len(last) >= _BUS_BATCH or last[-1]["target"] != envelope["target"]:
+            groups.append((sequence, [envelope]))
+        else:
+            last.append(envelope)
+    return groups
+
+
+def publish(envelopes: list[dict[str, Any]]) -> None:
+    """Send envelopes of one target. Raises NotPublished when any entry was refused."""
+    if envelopes[0]["target"] == "prices":
+        _to_price_stream(envelopes)
+    else:
+        _to_bus(envelopes)
+
+
+def _to_bus(envelopes: list[dict[str, Any]]) -> None:
+    bus = os.environ["EVENT_BUS"]
+    entries = [
+        {
+            "EventBusName": bus,
+            "Source": envelope["source"],
+            "DetailType": envelope["type"],
+            "Detail": orjson.dumps(
+                envelope["data"]
+                | {
+                    "event_id": envelope["id"],
+                    "occurred_at": envelope["occurred_at"],
+                    "traceparent": envelope["traceparent"],
+                    "correlation_id": envelope["correlation_id"],
+                }
+            ).decode(),
+        }
+        for envelope in envelopes
+    ]
+    answer = _client("events").put_events(Entries=entries)
+    if answer["FailedEntryCount"]:
+        raise NotPublished(f"{answer['FailedEntryCount']} of {len(entries)} events refused")
+
+
+def _to_price_stream(envelopes: list[dict[str, Any]]) -> None:
+    records = [
+        {"PartitionKey": change["offer_id"], "Data": orjson.dumps(change | {"event_id": f"{envelope['id']}.{number}"})}
+        for envelope in envelopes
+        for number, change in enumerate(envelope["data"]["records"])
+    ]
+    for start in range(0, len(records), _STREAM_BATCH):
+        part = records[start : start + _STREAM_BATCH]
+        answer = _client("kinesis").put_records(StreamName=os.environ["PRICE_STREAM"], Records=part)
+        if answer["FailedRecordCount"]:
+            raise NotPublished(f"{answer['FailedRecordCount']} of {len(part)} price changes refused")

@@ -1,0 +1,39 @@
+"""Functions that are called by workflows, schedules and rules: one log line when they fail, nothing swallowed."""
+
+from collections.abc import Callable
+from typing import Any
+
+from gpubroker.kernel import trace
+from gpubroker.messaging.log import logger
+
+Handler = Callable[[dict[str, Any], Any], Any]
+
+
+def task(function: Callable[[dict[str, Any]], Any]) -> Handler:
+    """A Lambda handler from a function of the event.
+
+    The trace context is taken from the event (`traceparent`, `correlation_id`, or those of an EventBridge detail).
+    An exception is logged once and raised again, so that Retry and Catch see its class name.
+    """
+
+    def handler(event: dict[str, Any], context: Any) -> Any:
+        told = event.get("detail", event) if isinstance(event, dict) else {}
+        told = told if isinstance(told, dict) else {}
+        token = trace.current.set(trace.continue_trace(told.get("traceparent"), told.get("correlation_id")))
+        try:
+            return function(event)
+        except Exception as error:
+            span = trace.current.get()
+            logger().error(
+                "task failed",
+                extra={
+                    "task": function.__name__,
+                    "error": f"{type(error).__name__}: {error}",
+                    "trace_id": span.trace_id if span else None,
+                },
+            )
+            raise
+        finally:
+            trace.current.reset(token)
+
+    return handler
