@@ -1,0 +1,1 @@
+"""One file per provider that rents: creating, finding, reading and ending instances."""

@@ -1,0 +1,1 @@
+"""One file per provider: its calls, its wire format, and what becomes of it as offers."""
