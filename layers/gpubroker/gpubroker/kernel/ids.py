@@ -28,7 +28,8 @@ def new_id(
 def stable_id(*parts: object) -> str:
     """Twenty lower-case base-32 characters (100 bits of SHA-256) that the same parts always give.
 
-    Parts are separated by a byte that no part can hold unescaped, so ("ab", "c") and ("a", "bc") differ.
+    Each part is written with its length before it, so ("ab", "c") and ("a", "bc") differ.
     """
-    text = "\x1f".join(str(part).replace("\x1f", "\x1f\x1f") for part in parts)
+    texts = [str(part) for part in parts]
+    text = "".join(f"{len(part)}:{part}" for part in texts)
     return b32encode(hashlib.sha256(text.encode()).digest()).decode()[:20].lower()
