@@ -54,9 +54,8 @@ class Item(Model):
     def _get_connection(cls) -> TableConnection:
         table = super()._get_connection()
         connection = table.connection
-        if connection._client is None:
-            kept = _shared(connection.region, os.environ.get("AWS_ENDPOINT_URL"))
-            if not kept:
-                kept.append(connection.client)
-            connection._client = kept[0]
+        kept = _shared(connection.region, os.environ.get("AWS_ENDPOINT_URL"))
+        if not kept:
+            kept.append(connection.client)
+        connection._client = kept[0]
         return table
