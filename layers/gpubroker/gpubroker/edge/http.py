@@ -94,7 +94,8 @@ def serve(router: Router, *, limited: bool = True) -> Handler:
 
 def _answered(route: Route, event: Event, headers: Mapping[str, str], call: _Call, limited: bool) -> Response:
     try:
-        call.caller = caller = identify(event, headers)
+        # A page that neither asks who calls nor counts calls does not need the means to find out.
+        call.caller = caller = identify(event, headers) if limited or route.rules else call.caller
     except Unauthenticated:
         if limited:  # guessing credentials is counted by address, like all that is anonymous
             from gpubroker.edge.address import viewer_address
