@@ -1,0 +1,243 @@
+"""What every adapter needs: rows in, offers out, and one bounded exchange over HTTP.
+
+Bounds, everywhere: a body of at most `MAX_BODY` bytes after decompression, read in pieces, so that neither a huge nor
+a slow body costs more than its bound; a deadline over the whole of a provider's calls, set by `providers/registry.py`.
+"""
+
+import json
+import logging
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from typing import Annotated, Any, TypeVar
+
+import httpx
+import orjson
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from gpubroker.kernel.money import micros
+from gpubroker.offers import errors
+from gpubroker.offers.offer import Offer, as_moment
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes. The largest honest answer, 10,000 vast.ai machines, is about 20 MB."""
+
+MAX_PRICE_PER_GPU = Decimal(1000)
+"""USD per GPU-hour over which a price is a mistake: the dearest list price of 2026-05 is under 20."""
+
+
+class Row(BaseModel):
+    """One row of a provider's answer: unknown fields are ignored, those we use are held to their types."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+def _text(value: object) -> object:
+    """An id that a provider writes as a number here and as text there. `True` is no id."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Id = Annotated[str, BeforeValidator(_text)]
+
+
+class Refused(ValueError):
+    """This row cannot become an offer; the reason is what is counted."""
+
+
+def amount(value: Decimal | str | float | None) -> Decimal | None:
+    """The exact decimal that a JSON number or text shows; None for None. Raises Refused on what is no number.
+
+    A JSON number arrives as a binary float whose shortest text is the number that was sent, so nothing is lost.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        raise Refused("price")
+    try:
+        exact = value if isinstance(value, Decimal) else Decimal(str(value).strip())
+    except InvalidOperation as error:
+        raise Refused("price") from error
+    if not exact.is_finite():
+        raise Refused("price")
+    return exact
+
+
+def price(value: Decimal | str | float | None, *, gpus: int) -> tuple[int, int, str]:
+    """(micro-USD per hour, micro-USD per GPU-hour, decimal text) of the whole machine's price in USD.
+
+    Raises Refused when there is none, when it is not positive, or when it is absurd (`MAX_PRICE_PER_GPU`).
+    """
+    exact = amount(value)
+    if exact is None or exact <= 0 or exact > MAX_PRICE_PER_GPU * gpus:
+        raise Refused("price")
+    whole = micros(exact)
+    if whole == 0:
+        raise Refused("price")
+    return whole, micros(exact / gpus), format(exact.normalize(), "f")
+
+
+def gpu_number(value: int | None) -> int:
+    """How many GPUs: 1 to 64. Raises Refused on anything else (a CPU-only shape has none)."""
+    if value is None or not 1 <= value <= 64:
+        raise Refused("gpu_count")
+    return value
+
+
+def tidy(value: float | None, digits: int = 2) -> float | None:
+    """A size to show: whole numbers whole, others rounded; None for what is missing, not finite or negative."""
+    if value is None or not math.isfinite(value) or value < 0:
+        return None
+    rounded = round(value, digits)
+    return int(rounded) if rounded == int(rounded) else rounded
+
+
+class Offers(list[Offer]):
+    """A list of offers that remembers what it had to leave out: `skipped[reason]` rows."""
+
+    skipped: Counter[str]
+
+    def __init__(self, offers: Iterable[Offer] = (), skipped: Mapping[str, int] | None = None) -> None:
+        super().__init__(offers)
+        self.skipped = Counter(skipped or {})
+
+
+R = TypeVar("R", bound=Row)
+
+
+class Harvest:
+    """Collects the offers of one answer. A bad row is counted and costs no other; duplicates keep the first."""
+
+    def __init__(self, provider: str, fetched_at: datetime | float | str) -> None:
+        self.provider = provider
+        self.fetched_at = as_moment(fetched_at)
+        self._offers: dict[str, Offer] = {}
+        self._skipped: Counter[str] = Counter()
+
+    def skip(self, reason: str) -> None:
+        self._skipped[reason] += 1
+
+    def add(self, offer: Offer) -> None:
+        if offer.offer_id in self._offers:
+            self.skip("duplicate")
+        else:
+            self._offers[offer.offer_id] = offer
+
+    def each(self, kind: type[R], rows: object, read: Callable[[R], Iterable[Offer]]) -> None:
+        """Read every row as `kind`; rows that are no such thing, or that `read` refuses, are counted."""
+        if not isinstance(rows, list):
+            raise errors.UnknownAnswer(self.provider, f"a list was expected, not {type(rows).__name__}")
+        validate = kind.model_validate
+        for raw in rows:
+            try:
+                for offer in read(validate(raw)):
+                    self.add(offer)
+            except ValidationError as error:
+                self.skip(".".join(str(part) for part in error.errors(include_url=False)[0]["loc"]) or "row")
+            except Refused as refused:
+                self.skip(str(refused))
+
+    def offers(self) -> Offers:
+        """What was read. One log line tells of what was not, whatever the number of rows."""
+        if self._skipped:
+            log.warning(
+                "rows skipped",
+                extra={"provider": self.provider, "skipped": dict(self._skipped), "kept": len(self._offers)},
+            )
+        return Offers(self._offers.values(), self._skipped)
+
+
+def member(provider: str, payload: object, *names: str) -> Any:
+    """`payload[names[0]]`, or the first of the other names that is there. Raises UnknownAnswer when none is."""
+    if isinstance(payload, Mapping):
+        for name in names:
+            if name in payload:
+                return payload[name]
+    raise errors.UnknownAnswer(provider, f"no {' or '.join(names)} in the answer")
+
+
+def decoded(provider: str, body: bytes) -> Any:
+    """The JSON of a body. NaN and infinity, which some servers write, cost their row and not the answer.
+
+    Raises UnknownAnswer on everything else that is not JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        with suppress(ValueError, RecursionError):
+            return json.loads(body)
+    raise errors.UnknownAnswer(provider, f"not JSON: {_glimpse(body)}")
+
+
+def _glimpse(body: bytes) -> str:
+    """The first words of a body, printable, for a person who reads the log."""
+    return ascii(body[:60].decode("utf-8", "replace").strip())
+
+
+def retry_after_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds of a Retry-After header (RFC 9110 §10.2.3: seconds or a date), None where there is none to read."""
+    text = headers.get("retry-after", "").strip()
+    if text.isdigit():
+        return float(text)
+    if text and now is not None:
+        with suppress(ValueError, TypeError):
+            return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
+    return None
+
+
+def refusal(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> errors.ProviderError | None:
+    """The error that a status alone tells of, None for 2xx. Adapters that know more ask the body first."""
+    if 200 <= status < 300:
+        return None
+    if status in (401, 403):
+        return errors.BadCredentials(provider, f"answered {status}")
+    if status == 429:
+        return errors.RateLimited(provider, "answered 429", retry_after=retry_after_of(headers))
+    if status in (408, 425) or status >= 500:
+        return errors.ProviderUnavailable(provider, f"answered {status}", retry_after=retry_after_of(headers))
+    return errors.UnknownAnswer(provider, f"answered {status}: {_glimpse(body)}")
+
+
+async def ask(
+    client: httpx.AsyncClient,
+    provider: str,
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    params: Mapping[str, str] | None = None,
+    body: Any = None,
+    max_body: int = MAX_BODY,
+) -> Any:
+    """One call; the decoded JSON of a 2xx answer. Redirects are not followed: a price list does not move.
+
+    Raises BadCredentials, RateLimited, ProviderUnavailable or UnknownAnswer, and nothing else but cancellation.
+    """
+    content = None if body is None else orjson.dumps(body)
+    sent = {"accept": "application/json", **(headers or {})}
+    if content is not None:
+        sent["content-type"] = "application/json"
+    try:
+        async with client.stream(
+            method, url, headers=sent, params=params, content=content, follow_redirects=False
+        ) as response:
+            received = bytearray()
+            async for piece in response.aiter_bytes():
+                received += piece
+                if len(received) > max_body:
+                    raise errors.UnknownAnswer(provider, f"a body over {max_body} bytes")
+    except httpx.TimeoutException as error:
+        raise errors.ProviderUnavailable(provider, f"timed out ({type(error).__name__})") from error
+    except httpx.DecodingError as error:
+        raise errors.UnknownAnswer(provider, "a body that does not decompress") from error
+    except httpx.HTTPError as error:
+        raise errors.ProviderUnavailable(provider, f"no answer ({type(error).__name__})") from error
+    answer = bytes(received)
+    if failure := refusal(provider, response.status_code, response.headers, answer):
+        raise failure
+    return decoded(provider, answer)
