@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 PINNED = "1.5.33"
 
 
-class WrongEngine(RuntimeError):
+class WrongEngineError(RuntimeError):
     """The installed engine is not the one that the patches were written for."""
 
 
@@ -18,9 +18,9 @@ def check_version() -> None:
     try:
         installed = version("ministack")
     except PackageNotFoundError:
-        raise WrongEngine(f"ministack is not installed; run: pip install 'ministack=={PINNED}'") from None
+        raise WrongEngineError(f"ministack is not installed; run: pip install 'ministack=={PINNED}'") from None
     if installed != PINNED:
-        raise WrongEngine(
+        raise WrongEngineError(
             f"ministack {installed} is installed, but the patches in infra/local/engine fit {PINNED} only; "
             f"run: pip install 'ministack=={PINNED}'"
         )

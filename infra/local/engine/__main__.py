@@ -13,8 +13,9 @@ import socket
 import sys
 from pathlib import Path
 
-from infra.local.engine import WrongEngine, check_version
+from infra.local.engine import WrongEngineError, check_version
 from infra.local.engine.settings import REGION, adopt, environment
+from infra.local.engine.unpacked import prune
 
 
 def listen(port: int) -> socket.socket:
@@ -59,13 +60,14 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         check_version()
         listener = listen(options.port)
-    except (WrongEngine, OSError) as problem:
+    except (WrongEngineError, OSError) as problem:
         reason = f"port {options.port} is in use on 127.0.0.1" if isinstance(problem, OSError) else str(problem)
         print(f"The local AWS engine cannot start: {reason}.", file=sys.stderr)
         return 2
     shutil.rmtree(data / "tmp", ignore_errors=True)  # what a crash left: unpacked code of dead workers
     for folder in ("tmp", "state", "s3"):
         (data / folder).mkdir(parents=True, exist_ok=True)
+    prune(data)
     adopt(environment(listener.getsockname()[1], data, os.environ))
 
     from infra.local.engine.patches import apply_all

@@ -5,10 +5,10 @@ Each module's docstring names the AWS behaviour that it restores and where AWS d
 
 from importlib import import_module
 
-NAMES: tuple[str, ...] = ()
+NAMES = ("nested_sam", "openapi_body", "workers")
 
 
 def apply_all() -> None:
-    """Apply every patch, in order. Raises PatchMisfit when one does not fit the engine."""
+    """Apply every patch, in order. Raises PatchMisfitError when one does not fit the engine."""
     for name in NAMES:
         import_module(f"{__name__}.{name}").apply()
