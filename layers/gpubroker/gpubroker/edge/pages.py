@@ -1,0 +1,12 @@
+"""How a static page is answered: whole, or as 304 to someone who has it already (RFC 9110 §13.1.2)."""
+
+from gpubroker.console.pages import Page
+from gpubroker.edge.http import Answer
+
+
+def answer(page: Page, if_none_match: str | None) -> Answer:
+    """The answer to a GET for a page. if_none_match: the request's header of that name."""
+    known = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
+    if page.tag in known or "*" in known:
+        return Answer(None, status=304, headers=page.headers(), content_type=page.content_type)
+    return Answer(page.text, headers=page.headers(), content_type=page.content_type)
