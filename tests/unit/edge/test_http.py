@@ -1,16 +1,18 @@
 """`serve`: the order of refusals, problem documents, headers, and the one log line (DESIGN §3, §5; R6.5 (214))."""
 
+import io
 import json
 from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from gpubroker import composition
-from gpubroker.edge import rate_limits
+from gpubroker.edge import http, log, rate_limits
 from gpubroker.edge.caller import Caller, admin, plan, scoped, service, signed_in
 from gpubroker.edge.http import Answer, serve
 from gpubroker.edge.idempotency import Idempotency, idempotency_key, required_idempotency_key
@@ -149,17 +151,20 @@ def test_a_problem_of_the_domain_keeps_its_code_and_what_it_adds(limiter):
     assert (status, body["colour"], body["type"]) == (409, "red", "/docs/problems#conflict")
 
 
-def test_a_fault_of_ours_tells_its_id_and_not_its_reason(limiter, capsys):
+def test_a_fault_of_ours_tells_its_id_and_not_its_reason(limiter):
     status, body, _ = ask(route(), body='{"count": 500}', authorization="Bearer anna")
     assert status == 500
     assert "42" not in json.dumps(body)
     assert "req-1" in body["detail"]
 
 
-def test_each_request_writes_one_line_with_its_trace_and_no_secret(limiter, capsys):
+def test_each_request_writes_one_line_with_its_trace_and_no_secret(limiter, monkeypatch):
+    written = io.StringIO()
+    fresh = Logger(service="one-line", stream=written, logger_formatter=log.logger().registered_formatter)
+    monkeypatch.setattr(http, "logger", lambda: fresh)
     sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     ask(route(), query="note=n", authorization="Bearer anna", traceparent=sent, x_correlation_id="order-17")
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"request"' in line]
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert len(lines) == 1
     line = lines[0]
     assert line["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
