@@ -41,7 +41,7 @@ class SlidingWindow:
     def take(self, now: float) -> Taken:
         """One permit at `now` (seconds on any clock). A clock that steps back is read as standing still."""
         slots, held = self._slots, self._grain - 1 + self._window
-        at = int(now * MICROSECONDS)
+        at = round(now * MICROSECONDS)
         if slots:
             at = max(at, slots[-1][0])
         while slots and slots[0][0] + held <= at:
