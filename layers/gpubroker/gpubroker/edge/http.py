@@ -186,5 +186,6 @@ def _note(route: Route, event: Event, call: _Call, status: int, seconds: float) 
     }
     if call.problem:
         line["problem"] = call.problem
+    line |= metrics.emf(status, time.time_ns() // 1_000_000)
     logger().info("request", extra=line)
     metrics.count_request(route.path, route.method, status, seconds)
