@@ -99,7 +99,7 @@ class Engine:
         known = [one["StackName"] for one in cloudformation.describe_stacks()["Stacks"]]
         change = cloudformation.create_change_set(
             StackName=stack,
-            ChangeSetName="change",
+            ChangeSetName=f"change-{uuid.uuid4().hex[:8]}",
             ChangeSetType="UPDATE" if stack in known else "CREATE",
             TemplateBody=textwrap.dedent(template),
             Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],

@@ -5,7 +5,7 @@ Each module's docstring names the AWS behaviour that it restores and where AWS d
 
 from importlib import import_module
 
-NAMES = ("nested_sam", "openapi_body", "workers")
+NAMES = ("nested_stacks", "openapi_body", "workers")
 
 
 def apply_all() -> None:

@@ -60,7 +60,7 @@ def function_environment(config: dict[str, Any], code_dir: str) -> dict[str, str
         **base_environment(),
         "AWS_ENDPOINT_URL": os.environ["AWS_ENDPOINT_URL"],
         lambda_runtime.HOST_PREFIX_ENV: "true",
-        **{key: value for key, value in own.items() if key not in lambda_runtime._RESERVED_RUNTIME_ENV_VARS},
+        **{key: _text(value) for key, value in own.items() if key not in lambda_runtime._RESERVED_RUNTIME_ENV_VARS},
         **lambda_runtime.execution_credentials(config),
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
@@ -73,6 +73,11 @@ def function_environment(config: dict[str, Any], code_dir: str) -> dict[str, str
         "LAMBDA_TASK_ROOT": code_dir,
         "_HANDLER": config.get("Handler", ""),
     }
+
+
+def _text(value: Any) -> str:
+    """A template's numbers and booleans become text on their way into an environment."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class ForkedWorker(lambda_runtime.Worker):  # type: ignore[misc]
@@ -114,7 +119,8 @@ class ForkedWorker(lambda_runtime.Worker):  # type: ignore[misc]
             try:
                 if cold:
                     self._spawn()
-                per_call = {"_X_AMZN_TRACE_ID": trace_id, lambda_runtime.INVOKE_DEPTH_ENV: depth and str(depth)}
+                hops = None if depth is None else str(depth)
+                per_call = {"_X_AMZN_TRACE_ID": trace_id, lambda_runtime.INVOKE_DEPTH_ENV: hops}
                 per_call |= dict.fromkeys(lambda_runtime.DURABLE_ENV_VARS) | (durable or {})
                 arn = self.config.get("FunctionArn", "") if invoked_function_arn is None else invoked_function_arn
                 deadline = time.time() + timeout
