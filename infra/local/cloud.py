@@ -84,6 +84,11 @@ class LocalCloud:
     def providers_url(self) -> str:
         return f"http://{ports.LOOPBACK}:{self.ports['providers']}"
 
+    @property
+    def wanted(self) -> bool:
+        """Whether it is meant to run: from the end of a start to the beginning of a stop."""
+        return (self.directory / "environment.json").exists()
+
     def alive(self) -> dict[str, bool]:
         """Which children run."""
         found = {child.name: child.alive() for child in self.processes.children()}
@@ -94,7 +99,7 @@ class LocalCloud:
     def start(self) -> dict[str, Any]:
         """Return when it serves. Already running: deploy what changed. Half running (a crash): end it and start."""
         with self._alone():
-            if all(self.alive().values()) and (self.directory / "environment.json").exists():
+            if all(self.alive().values()) and self.wanted:
                 self._same_port()
                 return self._furnish()
             self._end()
@@ -228,11 +233,12 @@ class LocalCloud:
         self.processes.wait_until(child, ready, seconds=START_SECONDS)
 
     def _end(self) -> None:
+        # First of all: it says to everyone (a `make run` elsewhere, too) that this cloud is meant to be down.
+        (self.directory / "environment.json").unlink(missing_ok=True)
         for name in CHILDREN:
             self.processes.stop(name)
         self.processes.sweep()
-        for leftover in ("environment.json", "front.json"):
-            (self.directory / leftover).unlink(missing_ok=True)
+        (self.directory / "front.json").unlink(missing_ok=True)
         shutil.rmtree(self.directory / "tmp", ignore_errors=True)
 
     def _choose_ports(self) -> None:
