@@ -1,0 +1,146 @@
+"""The stored form of the snapshot: each provider's part is cut into buckets, so that a change rewrites little.
+
+An offer's bucket is the first character of its id's own part, so it can be told without asking, and buckets in their
+order hold offers in the order of their ids. A bucket is kept twice: the *listing* is what queries need (columns to
+index and ready-made JSON), the *records* are the whole offers, with what renting them takes and no caller may see.
+"""
+
+import hashlib
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from gpubroker.offers.offer import Offer
+
+FORMAT = 1
+"""Of the listing. A reader that meets another one leaves the bucket as it was; the next sync rewrites it."""
+
+LARGEST_BUCKET_BYTES = 350 * 1024
+"""Compressed, both forms together: DynamoDB takes 400 KB, the keys and the STATE need little."""
+
+
+class PartTooLarge(Exception):
+    """A provider sells more offers than its buckets can hold (about 60,000): the buckets must become finer."""
+
+
+class UnknownFormat(Exception):
+    """A listing written by another version of this house."""
+
+
+class Row(NamedTuple):
+    """What the index knows of one offer. Prices are micro-USD per GPU-hour, 0 tflops and 0 vram mean not known."""
+
+    offer_id: str
+    gpu_model: str
+    gpu_count: int
+    vram_gb: int
+    region: str
+    availability: str
+    spot: bool
+    tags: str
+    rentable: bool
+    price: int
+    tflops: float
+
+
+class Columns(NamedTuple):
+    """Rows turned: one sequence for each field of a Row."""
+
+    offer_id: Sequence[str]
+    gpu_model: Sequence[str]
+    gpu_count: Sequence[int]
+    vram_gb: Sequence[int]
+    region: Sequence[str]
+    availability: Sequence[str]
+    spot: Sequence[bool]
+    tags: Sequence[str]
+    rentable: Sequence[bool]
+    price: Sequence[int]
+    tflops: Sequence[float]
+
+
+class Listing(NamedTuple):
+    """One bucket as queries need it: its columns and, in the same order, the offers' JSON fragments."""
+
+    columns: Columns
+    fragments: list[bytes]
+
+    @property
+    def rows(self) -> list[Row]:
+        return list(map(Row._make, zip(*self.columns, strict=True)))
+
+
+def bucket_of(offer_id: str) -> str:
+    """The name of the bucket that an offer is in: one character."""
+    own = offer_id.rpartition("-")[2]
+    return own[0] if own else "_"
+
+
+def bucketed(offers: Iterable[Offer]) -> dict[str, list[Offer]]:
+    """Offers by bucket, in the order of their ids; of two with the same id the last one counts (R7.3)."""
+    unique = {offer.offer_id: offer for offer in offers}
+    buckets: dict[str, list[Offer]] = defaultdict(list)
+    for offer_id in sorted(unique):
+        buckets[bucket_of(offer_id)].append(unique[offer_id])
+    return dict(buckets)
+
+
+def row_of(offer: Offer, public: Mapping[str, Any]) -> Row:
+    return Row(
+        offer.offer_id,
+        offer.gpu_model,
+        offer.gpu_count,
+        round(offer.vram_gb_per_gpu or 0),
+        offer.region or "",
+        offer.availability.value,
+        offer.spot,
+        " ".join(offer.compliance_tags),
+        offer.rentable,
+        offer.price_micros_per_gpu_hour,
+        public["fp16_tflops"] or 0.0,
+    )
+
+
+def encode_listing(offers: list[Offer]) -> bytes:
+    """One line of columns, then one line of JSON for each offer (open at its end, see views.Tail); compressed."""
+    from gpubroker.offers.views import public  # with the tables of figures, which only a writer needs
+
+    shown = [public(offer) for offer in offers]
+    rows = [row_of(offer, view) for offer, view in zip(offers, shown, strict=True)]
+    head = orjson.dumps({"format": FORMAT, "columns": list(zip(*rows, strict=True))})
+    return zlib.compress(b"\n".join([head, *(orjson.dumps(view)[:-1] for view in shown)]), 6)
+
+
+def decode_listing(blob: bytes) -> Listing:
+    """Raises UnknownFormat."""
+    head, *fragments = zlib.decompress(blob).split(b"\n")
+    told = orjson.loads(head)
+    if told["format"] != FORMAT:
+        raise UnknownFormat(str(told["format"]))
+    return Listing(Columns(*told["columns"]), fragments)
+
+
+def encode_records(offers: list[Offer]) -> bytes:
+    """The whole offers but for `fetched_at`, which is their provider's and stands in its state."""
+    records = []
+    for offer in offers:
+        record = offer.to_record()
+        del record["fetched_at"]
+        records.append(record)
+    return orjson.dumps(records, option=orjson.OPT_SORT_KEYS)
+
+
+def decode_records(raw: bytes, fetched_at: float) -> list[Offer]:
+    moment = datetime.fromtimestamp(fetched_at, UTC).isoformat()
+    return [Offer.from_record(record | {"fetched_at": moment}) for record in orjson.loads(raw)]
+
+
+def digest(raw_records: bytes) -> str:
+    """Of a bucket's content: equal digests, equal offers in equal listings (whose figures are of a dated table)."""
+    from gpubroker.offers.gpu_figures import AS_OF
+
+    return hashlib.blake2b(raw_records, digest_size=9, person=f"{FORMAT} {AS_OF}".encode()).hexdigest()
