@@ -1,0 +1,1 @@
+"""Rentals: asked for, provisioned, scaled, ended and charged (docs/rentals.md)."""

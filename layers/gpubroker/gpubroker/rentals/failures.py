@@ -1,0 +1,44 @@
+"""Why work failed, from what Step Functions tells a Catch: {"Error": class name, "Cause": JSON of the exception}."""
+
+import orjson
+
+from gpubroker.rentals.rental import Failure
+
+_TELLING = {
+    "CapReached": "spending-cap-reached",
+    "OfferNotAvailable": "offer-not-available",
+    "OfferNotRentable": "offer-not-rentable",
+    "PriceOverLimit": "price-over-limit",
+}
+"""Our own refusals: their messages are written for the customer."""
+
+_PLAIN = {
+    "NoCapacity": Failure("no-capacity", "The provider has none left of this offer."),
+    "OfferGone": Failure("offer-not-available", "The offer vanished from its provider."),
+    "QuotaExceeded": Failure("provider-quota", "Our quota at the provider does not allow another instance now."),
+    "BadCredentials": Failure("provider-refused", "The provider did not accept our credentials."),
+    "RateLimited": Failure("provider-busy", "The provider kept asking us to slow down."),
+    "ProviderUnavailable": Failure("provider-unavailable", "The provider could not be reached."),
+    "UnknownAnswer": Failure("provider-unavailable", "The provider gave an answer that we do not understand."),
+    "CreateInFlight": Failure("provider-unavailable", "The provider did not say whether it made the instance."),
+    "InstanceFailed": Failure("instance-failed", "The provider made an instance that does not run."),
+    "States.Timeout": Failure("timed-out", "The instance was not ready in time."),
+}
+
+STUCK = Failure("stuck", "The work on it stopped before it was done; it was undone.")
+
+
+def of_task(error: dict[str, str]) -> Failure:
+    """A provider's own words stay in our logs; they may say more than a customer should read."""
+    name = error.get("Error", "")
+    if name in _TELLING:
+        return Failure(_TELLING[name], _message(error.get("Cause", "")))
+    return _PLAIN.get(name) or Failure("internal-error", "Something went wrong on our side.")
+
+
+def _message(cause: str) -> str:
+    try:
+        told = orjson.loads(cause)
+    except orjson.JSONDecodeError:
+        return cause[:300]
+    return str(told.get("errorMessage", ""))[:300] if isinstance(told, dict) else ""

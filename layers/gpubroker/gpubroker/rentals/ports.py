@@ -1,0 +1,123 @@
+"""What rentals need of others. Offers and providers are another context's: `composition.py` joins the two.
+
+The classes of provider errors carry the names that the state machines' Retry and Catch name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, Protocol
+
+from gpubroker.kernel.money import MicroUsd
+from gpubroker.rentals.rental import AgreedOffer
+
+InstanceStatus = Literal["pending", "running", "failed", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTerms:
+    """An offer as it stands now. price_micros is micro-USD per hour for the whole instance."""
+
+    offer_id: str
+    provider: str
+    gpu_model: str
+    gpu_count: int
+    region: str | None
+    spot: bool
+    price_micros: MicroUsd
+    rentable: bool
+    available: bool = True
+    fetched_at: datetime | None = None
+
+    def agreed(self) -> AgreedOffer:
+        return AgreedOffer(self.offer_id, self.provider, self.gpu_model, self.gpu_count, self.region, self.spot)
+
+
+class OfferSource(Protocol):
+    def offer(self, offer_id: str) -> OfferTerms | None:
+        """The offer by one read of the store; None when nobody offers it any more."""
+
+    def similar(self, offer_id: str, limit: int) -> Sequence[OfferTerms]:
+        """Rentable offers of the same GPU model and count, the nearest first; never the offer itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to create. The label makes it one instance, however often it is sent."""
+
+    label: str
+    offer_id: str
+    provider: str
+    ssh_public_key: str | None = None
+    image: str | None = None
+    disk_gb: int | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    start_script: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance as its provider tells of it."""
+
+    instance_id: str
+    label: str
+    status: InstanceStatus
+    native_status: str = ""
+    ssh_host: str | None = None
+    ssh_port: int | None = None
+    ssh_user: str | None = None
+    jupyter_url: str | None = None
+    price_micros: MicroUsd | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it may cost money: a failed instance still exists until it is ended."""
+        return self.status != "ended"
+
+
+class Compute(Protocol):
+    """The providers' instances. Every method may raise ProviderError."""
+
+    def create(self, order: Order) -> Instance: ...
+
+    def find(self, provider: str, label: str) -> Sequence[Instance]:
+        """All instances with this label, ended ones included where the provider still tells of them."""
+
+    def get(self, provider: str, instance_id: str) -> Instance | None: ...
+
+    def end(self, provider: str, instance_id: str) -> None:
+        """Ask for the end; one that is gone already is a success."""
+
+    def list(self, provider: str) -> Sequence[Instance]: ...
+
+
+class ProviderError(Exception):
+    """A provider did not do what was asked."""
+
+
+class NoCapacity(ProviderError):
+    """Nothing left of this offer."""
+
+
+class BadCredentials(ProviderError): ...
+
+
+class QuotaExceeded(ProviderError): ...
+
+
+class RateLimited(ProviderError): ...
+
+
+class InstanceGone(ProviderError): ...
+
+
+class ProviderUnavailable(ProviderError):
+    """No answer, or one of its faults: whether the call took effect is unknown."""
+
+
+class UnknownAnswer(ProviderError):
+    """An answer outside the documented ones: whether the call took effect is unknown."""
+
+
+class OfferGone(ProviderError):
+    """The offer vanished between its reading and the order."""

@@ -1,0 +1,74 @@
+"""Step Functions, as far as rentals use it: start work once, answer a waiting state once."""
+
+import os
+from functools import cache
+from typing import Any, Protocol
+
+import orjson
+
+from gpubroker.rentals.rental import Operation, Rental, Work
+
+_LATE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
+
+_MACHINES = {
+    Work.PROVISION: "REQUEST_TO_READY_MACHINE",
+    Work.ADD: "SCALING_MACHINE",
+    Work.REMOVE: "SCALING_MACHINE",
+    Work.END: "READY_TO_ENDED_MACHINE",
+}
+
+
+class Steps(Protocol):
+    def start(self, work: Work, name: str, work_input: dict[str, str]) -> bool: ...
+
+    def succeed(self, token: str, result: dict[str, Any]) -> bool: ...
+
+    def fail(self, token: str, error: str, cause: str) -> bool: ...
+
+
+@cache
+def _client() -> Any:
+    import boto3
+
+    return boto3.client("stepfunctions")
+
+
+class StepFunctions:
+    def start(self, work: Work, name: str, work_input: dict[str, str]) -> bool:
+        """Start the workflow of this work under a name; False when one of that name was started before."""
+        client = _client()
+        try:
+            client.start_execution(
+                stateMachineArn=os.environ[_MACHINES[work]], name=name, input=orjson.dumps(work_input).decode()
+            )
+        except client.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def succeed(self, token: str, result: dict[str, Any]) -> bool:
+        """Answer a waiting state; False when it waits no longer, which is no error: callbacks may be late."""
+        return self._answer("send_task_success", taskToken=token, output=orjson.dumps(result).decode())
+
+    def fail(self, token: str, error: str, cause: str) -> bool:
+        return self._answer("send_task_failure", taskToken=token, error=error, cause=cause)
+
+    def _answer(self, operation: str, **arguments: str) -> bool:
+        from botocore.exceptions import ClientError
+
+        try:
+            getattr(_client(), operation)(**arguments)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in _LATE:
+                return False
+            raise
+        return True
+
+
+def execution_name(operation: Operation) -> str:
+    """One execution per attempt at an operation: the first is named after the operation alone."""
+    return operation.operation_id if operation.attempt == 1 else f"{operation.operation_id}-{operation.attempt}"
+
+
+def work_input(rental: Rental, operation: Operation) -> dict[str, str]:
+    """All that a workflow is told; the rest it reads from the rental, each time."""
+    return {"tenant": rental.tenant, "rental_id": rental.rental_id, "operation_id": operation.operation_id}

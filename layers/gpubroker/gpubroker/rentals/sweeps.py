@@ -1,0 +1,217 @@
+"""What puts right whatever the workflows left: time that is up, work that died, orphans, ghosts.
+
+Orphan: at a provider with our label, but no rental wants it. Ghost: wanted by a rental, but not at its provider.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from gpubroker.kernel.money import MicroUsd
+from gpubroker.kernel.time import Clock
+from gpubroker.rentals import endings, failures, labels, rules, scaling, terms
+from gpubroker.rentals.caps import CapReached
+from gpubroker.rentals.ports import Compute, Instance, OfferSource
+from gpubroker.rentals.rental import Member, MemberPhase, Rental, Work
+from gpubroker.rentals.repository import RentalNotFound, Rentals
+from gpubroker.rentals.rules import START_WITHIN, Step
+from gpubroker.rentals.steps import Steps, execution_name, work_input
+
+STARTS = 3
+"""How often work that nobody has begun is started before it is given up."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a sweep did, by what; the ids go to the log, the counts to the metrics."""
+
+    done: dict[str, list[str]] = field(default_factory=dict)
+
+    def note(self, what: str, which: str) -> None:
+        self.done.setdefault(what, []).append(which)
+
+    def counts(self) -> dict[str, int]:
+        return {what: len(which) for what, which in self.done.items()}
+
+
+class DueSweep:
+    """Each minute: every rental whose moment has come (terms.due_at)."""
+
+    def __init__(self, *, rentals: Rentals, offers: OfferSource, compute: Compute, steps: Steps, clock: Clock):
+        self._rentals, self._offers, self._compute = rentals, offers, compute
+        self._steps, self._clock = steps, clock
+
+    def run(self, *, on_error: Callable[[str, Exception], None]) -> Findings:
+        """One rental's trouble (told to `on_error`) never costs the others; it stays due and comes again."""
+        findings = Findings()
+        for tenant, rental_id in self._rentals.due(self._clock()):
+            try:
+                findings.note(self.attend(tenant, rental_id), rental_id)
+            except Exception as error:
+                on_error(rental_id, error)
+                findings.note("failed", rental_id)
+        return findings
+
+    def attend(self, tenant: str, rental_id: str) -> str:
+        """Do what is due for one rental. Returns what that was."""
+        rental, now = self._rentals.of(tenant, rental_id), self._clock()
+        if rental.phase.over:
+            return "nothing"
+        if terms.time_is_up(rental, now):
+            return self._renew(rental) if rental.auto_renew else self._expire(rental, None)
+        if terms.overdue(rental, now):
+            return self._mend(rental)
+        return "nothing"
+
+    def _expire(self, rental: Rental, notice: str | None) -> str:
+        now = self._clock()
+        self._rentals.change(rental.tenant, rental.rental_id, lambda r: terms.expire(r, now, notice=notice))
+        return "expired"
+
+    def _renew(self, rental: Rental) -> str:
+        prices = {m.member_id: p for m in rental.live_members if (p := self._price_now(m)) is not None}
+        now = self._clock()
+        try:
+            self._rentals.change(rental.tenant, rental.rental_id, lambda r: terms.renew(r, prices, now))
+        except terms.PriceRefused as refused:
+            return self._expire(rental, f"Not renewed: {refused}")
+        except CapReached as refused:
+            return self._expire(rental, f"Not renewed: {refused.detail}")
+        return "renewed"
+
+    def _price_now(self, member: Member) -> MicroUsd | None:
+        """The price of this moment: as offered, else as the provider bills the instance (what is rented is often
+        offered no more); None when neither is told, and then the agreed price stays."""
+        offered = self._offers.offer(member.offer.offer_id)
+        if offered is not None:
+            return offered.price_micros
+        if member.instance_id is None:
+            return None
+        instance = self._compute.get(member.offer.provider, member.instance_id)
+        return instance.price_micros if instance else None
+
+    def _mend(self, rental: Rental) -> str:
+        """Work that is overdue: started again while nothing of it has been done; else undone, or ended again."""
+        operation = rental.operation
+        if operation is None:
+            return "nothing"
+        forward = not operation.undoing and operation.work in (Work.PROVISION, Work.ADD)
+        untouched = not any(rental.member(member_id).asked for member_id in operation.members)
+        if forward and not (untouched and operation.attempt < STARTS):
+            rental = self._rentals.change(rental.tenant, rental.rental_id, self._given_up)
+            return self._start(rental, "undone")
+        rental = self._rentals.change(rental.tenant, rental.rental_id, self._restarted(forward=forward))
+        return self._start(rental, "restarted")
+
+    def _given_up(self, rental: Rental) -> Step:
+        now, operation = self._clock(), rental.operation
+        if operation is None or not terms.overdue(rental, now):
+            return rental, ()
+        if operation.work is Work.ADD:
+            rental, told = scaling.undo_addition(rental, operation.operation_id, failures.STUCK, now)
+        else:
+            rental, told = rules.undo(rental, operation.operation_id, failures.STUCK, now)
+        return _counted(rental), told
+
+    def _restarted(self, *, forward: bool) -> rules.Change:
+        within = START_WITHIN if forward else rules.WORK_WITHIN
+
+        def rule(rental: Rental) -> Step:
+            return terms.restarted(rental, self._clock(), within=within)
+
+        return rule
+
+    def _start(self, rental: Rental, what: str) -> str:
+        operation = rental.operation
+        if operation is not None:
+            self._steps.start(operation.work, execution_name(operation), work_input(rental, operation))
+        return what
+
+
+def _counted(rental: Rental) -> Rental:
+    """The next attempt at the operation: its workflow needs a name of its own."""
+    operation = rental.operation
+    if operation is None:
+        return rental
+    return replace(rental, operation=replace(operation, attempt=operation.attempt + 1))
+
+
+class ProviderSweep:
+    """Every few minutes and for each provider: what it has of ours against what the rentals say."""
+
+    def __init__(self, *, rentals: Rentals, compute: Compute, clock: Clock, deployment: str):
+        self._rentals, self._compute, self._clock, self._deployment = rentals, compute, clock, deployment
+
+    def run(self, provider: str) -> Findings:
+        """Raises ProviderError when the provider does not answer: silence never makes a ghost."""
+        findings = Findings()
+        there: dict[labels.Label, list[Instance]] = {}
+        for instance in self._compute.list(provider):
+            ours = labels.parse(instance.label, deployment=self._deployment)
+            if ours is not None and instance.alive:
+                there.setdefault(ours, []).append(instance)
+        rentals = {rental.rental_id: rental for rental in self._rentals.open_rentals()}
+        for name, instances in there.items():
+            self._end_unwanted(provider, name, instances, rentals.get(name.rental_id), findings)
+        for rental in rentals.values():
+            self._look_for_ghosts(provider, rental, there, findings)
+        return findings
+
+    def _end_unwanted(
+        self, provider: str, name: labels.Label, instances: list[Instance], rental: Rental | None, findings: Findings
+    ) -> None:
+        member = _wanted(rental, name.member_id)
+        if member is None:  # the index may lag: the item itself decides
+            member = _wanted(self._really(name), name.member_id)
+        if member is None:
+            unwanted = instances
+        elif member.phase is MemberPhase.READY and any(one.instance_id == member.instance_id for one in instances):
+            unwanted = [one for one in instances if one.instance_id != member.instance_id]
+        else:
+            unwanted = []  # being made or being ended: a workflow is at it, and sees all of them by their label
+        for instance in unwanted:
+            self._compute.end(provider, instance.instance_id)
+            findings.note("orphans_ended", f"{name.rental_id}/{name.member_id}/{instance.instance_id}")
+
+    def _really(self, name: labels.Label) -> Rental | None:
+        try:
+            return self._rentals.of(self._rentals.tenant_of(name.rental_id), name.rental_id)
+        except RentalNotFound:
+            return None
+
+    def _look_for_ghosts(
+        self, provider: str, rental: Rental, there: dict[labels.Label, list[Instance]], findings: Findings
+    ) -> None:
+        sightings: dict[str, Instance | None] = {}
+        for member in rental.members:
+            if member.phase is not MemberPhase.READY or member.offer.provider != provider:
+                continue
+            listed = there.get(labels.Label(rental.rental_id, member.member_id), [])
+            instance = next((one for one in listed if one.instance_id == member.instance_id), None)
+            sightings[member.member_id] = instance if _runs(instance) else self._confirmed(member)
+        if not sightings:
+            return
+        now = self._clock()
+        self._rentals.change(rental.tenant, rental.rental_id, lambda r: endings.seen(r, sightings, now))
+        for member_id, instance in sightings.items():
+            if not _runs(instance):
+                findings.note("members_lost", f"{rental.rental_id}/{member_id}")
+                if instance is not None and instance.alive:
+                    self._compute.end(provider, instance.instance_id)
+
+    def _confirmed(self, member: Member) -> Instance | None:
+        """A list may be incomplete: before an instance counts as lost, it is asked for by its id."""
+        if member.instance_id is None:
+            return None
+        return self._compute.get(member.offer.provider, member.instance_id)
+
+
+def _wanted(rental: Rental | None, member_id: str) -> Member | None:
+    """The member, while it is wanted or a workflow is ending it."""
+    if rental is None:
+        return None
+    member = next((one for one in rental.members if one.member_id == member_id), None)
+    return member if member is not None and not member.phase.gone else None
+
+
+def _runs(instance: Instance | None) -> bool:
+    return instance is not None and instance.status in ("running", "pending")
