@@ -26,6 +26,9 @@ GRACE_SECONDS = 8.0
 # Nothing else of the caller's environment reaches the local cloud: above all no real AWS credentials or profile.
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 
+# What this process started. Children outlive the object that started them; until they are polled they are zombies.
+_STARTED: list[subprocess.Popen[bytes]] = []
+
 
 @dataclass(frozen=True)
 class Child:
@@ -50,7 +53,6 @@ class Processes:
         self._directory = directory
         self._pids = directory / "run"
         self._logs = directory / "logs"
-        self._popen: dict[str, subprocess.Popen[bytes]] = {}
 
     def log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -91,7 +93,7 @@ class Processes:
                 cwd=cwd,
                 env=self.environment(env),
             )
-        self._popen[name] = popen
+        _STARTED.append(popen)
         child = Child(name, popen.pid, psutil.Process(popen.pid).create_time())
         (self._pids / f"{name}.json").write_text(json.dumps({"pid": child.pid, "created": child.created}))
         return child
@@ -111,7 +113,7 @@ class Processes:
         """Return when `ready()`; Trouble with the end of the log when the child dies or takes too long."""
         deadline = time.monotonic() + seconds
         while not ready():
-            self._reap()
+            _reap()
             if not child.alive():
                 raise Trouble(
                     f"{child.name} ended while it was starting:\n{self.tail(child.name)}\n", self._look(child)
@@ -134,19 +136,19 @@ class Processes:
             family = _family(child.pid)
             with suppress(ProcessLookupError):
                 os.kill(child.pid, how)  # it alone: it ends its own children in its own order
-            self._wait_gone(family, grace)
+            self._wait_gone(family[:1], grace)
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(child.pid, signal.SIGKILL)
             _kill(family)
             self._wait_gone(family, GRACE_SECONDS)
-        self._reap()
+        _reap()
 
     def sweep(self) -> int:
         """End whatever is still ours (a worker whose parent was killed). Returns how many there were."""
         strays = self.running()
         _kill(strays)
         self._wait_gone(strays, GRACE_SECONDS)
-        self._reap()
+        _reap()
         for path in self._pids.glob("*.json"):
             path.unlink()
         return len(strays)
@@ -167,17 +169,18 @@ class Processes:
     def _wait_gone(self, processes: list[psutil.Process], seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            self._reap()  # our own children stay zombies until we collect them
+            _reap()  # our own children stay zombies until we collect them
             if not any(_lives(process) for process in processes):
                 return
             time.sleep(POLL_SECONDS)
 
-    def _reap(self) -> None:
-        for popen in self._popen.values():
-            popen.poll()
-
     def _look(self, child: Child) -> str:
         return f"See {self.log(child.name)}; `make down` clears what is left."
+
+
+def _reap() -> None:
+    for popen in _STARTED:
+        popen.poll()
 
 
 def _lives(process: psutil.Process) -> bool:

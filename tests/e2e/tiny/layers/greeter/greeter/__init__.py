@@ -1,0 +1,3 @@
+"""The layer of the tiny stack."""
+
+GREETING = "hello"
