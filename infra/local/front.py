@@ -134,7 +134,7 @@ class Front:
         return headers
 
     async def _connect(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        """A WebSocket: `/ws/providers/?token=t` becomes `?path=/ws/providers/&token=t` of the WebSocket API."""
+        """A WebSocket: `/ws/providers/?token=t` becomes `?token=t&path=%2Fws%2Fproviders%2F` of the WebSocket API."""
         if not self._websocket:
             return problem(404, "not-found", "This stack has no WebSocket API yet; poll the HTTP API instead.")
         assert self._session  # noqa: S101 - opened before the server listens

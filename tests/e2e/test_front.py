@@ -173,7 +173,7 @@ def test_a_stack_without_websockets_says_so(play):
 def test_a_websocket_path_becomes_the_query_of_the_websocket_api(play):
     async def scenario(session, base):
         async with session.ws_connect(base + "/ws/providers/?token=t") as socket:
-            assert await socket.receive_str() == "/_aws/execute-api/ws123/live?path=/ws/providers/&token=t"
+            assert await socket.receive_str() == "/_aws/execute-api/ws123/live?token=t&path=%2Fws%2Fproviders%2F"
             await socket.send_str("subscribe")
             assert await socket.receive_str() == "SUBSCRIBE"
 

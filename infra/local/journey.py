@@ -1,0 +1,204 @@
+"""The main job, as a person lives it: look at the market, choose, rent, connect, end, and see what it cost."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from infra.local.trouble import Trouble
+from infra.local.workflow_trace import WorkflowTrace
+
+Say = Callable[[str], None]
+
+WEIGHTS = {"price": 0.5, "performance": 0.2, "availability": 0.2, "latency": 0.1}
+LOOK_EVERY_SECONDS = 0.15
+WITHIN_SECONDS = 60.0
+OVER = ("ended", "failed")
+
+
+def play(environment: dict[str, Any], *, say: Say = print) -> dict[str, Any]:
+    """Play it against a running cloud, a line for everything that happens; returns the rental as it ended.
+
+    Raises Trouble naming the step that did not work. With live providers it stops before renting: no keys, no rental.
+    """
+    with httpx.Client(base_url=environment["base_url"], timeout=30, trust_env=False) as http:
+        person = _Person(http, environment, say)
+        person.look_at_the_market()
+        offer = person.choose()
+        if environment.get("live"):
+            person.say("Renting needs a key at the provider; live prices are as far as one gets without.")
+            return {}
+        rental = person.rent(offer)
+        person.stay(rental)
+        return person.leave(rental)
+
+
+class _Person:
+    """Somebody with a pro plan, and a stop watch."""
+
+    def __init__(self, http: httpx.Client, environment: dict[str, Any], say: Say) -> None:
+        self._http = http
+        self._token = {"Authorization": f"Bearer {environment['credentials']['pro']['token']}"}
+        self._trace = WorkflowTrace(environment["aws_endpoint_url"])
+        self._print = say
+        self._started = time.perf_counter()
+
+    def say(self, text: str) -> None:
+        self._print(f"  {time.perf_counter() - self._started:5.1f} s  {text}")
+
+    def title(self, text: str) -> None:
+        self._print(f"\n{text}")
+
+    # ------------------------------------------------------------ the steps
+
+    def look_at_the_market(self) -> None:
+        self.title("The market")
+        page = self._ask("GET", "/api/v2/providers", params={"per_page": 1})
+        providers = page["providers"]
+        self.say(f"{page['total']:,} offers of {len(providers)} providers")
+        for part in sorted(providers, key=lambda part: part["provider"]):
+            self.say(f"  {_freshness(part)}")
+
+    def choose(self) -> dict[str, Any]:
+        """The cheapest H100 that can be had, and the best one for several wishes at once, which is rented."""
+        self.title("Choosing an H100")
+        wanted = {"gpu": "H100", "availability": "available", "per_page": 1, "rentable": "true"}
+        cheapest = self._first(
+            self._ask("GET", "/api/v2/providers", params=wanted | {"sort": "price"}), "cheapest H100"
+        )
+        self.say(f"cheapest: {_offer(cheapest)}")
+        weights = ",".join(f"{name}:{weight}" for name, weight in WEIGHTS.items())
+        ranking = self._ask(
+            "GET", "/api/v2/providers/ranking", params=wanted | {"method": "topsis", "weights": weights}
+        )
+        best = self._first(ranking, "best H100")
+        offer: dict[str, Any] = best.get("offer", best)
+        self.say(f"best by TOPSIS ({weights}):")
+        self.say(f"          {_offer(offer)}")
+        self.say(f"  because {_reason(best)}")
+        return offer
+
+    def rent(self, offer: dict[str, Any]) -> dict[str, Any]:
+        self.title("Renting it")
+        answer = self._send(
+            "POST",
+            "/api/v2/rentals/provision",
+            json={
+                "offer_id": offer["offer_id"],
+                "duration_hours": 1,
+                "max_total_price": offer["price_per_hour"],
+                "ssh_public_key": _throwaway_key(),
+            },
+            headers={"Idempotency-Key": str(uuid.uuid4())},
+        )
+        rental: dict[str, Any] = answer.json()
+        self.say(
+            f"{answer.status_code} {rental['rental_id']} {rental['status']}; Location {answer.headers['location']}"
+        )
+        for rental in self._until(rental, lambda now: now["status"] == "ready" or now["status"] in OVER):
+            self.say(f"status   {rental['status']}")
+        if rental["status"] != "ready":
+            raise Trouble(f"The rental became {rental['status']}: {rental.get('failure')}.", "See .local/logs.")
+        return rental
+
+    def stay(self, rental: dict[str, Any]) -> None:
+        self.title("Connecting")
+        connection = rental["connection"] or {}
+        if ssh := connection.get("ssh"):
+            self.say(ssh["command"])
+        if jupyter := connection.get("jupyter_url"):
+            self.say(jupyter)
+        self.say(f"ready since {rental['ready_at']}, paid until {rental['ends_at']} at most")
+
+    def leave(self, rental: dict[str, Any]) -> dict[str, Any]:
+        self.title("Ending it")
+        asked = self._send("DELETE", f"/api/v2/rentals/{rental['rental_id']}")
+        self.say(f"{asked.status_code} end asked for")
+        rental = self._watch(rental, until=OVER)
+        seconds = sum(member["charged_seconds"] for member in rental["members"])
+        self.say(
+            f"final cost ${rental['final_cost']:.6f} for {seconds} s at"
+            f" ${rental['members'][0]['price_per_hour']:.4f} an hour ({rental['final_cost_micros']} micro-dollars)"
+        )
+        return rental
+
+    # ------------------------------------------------------------ how
+
+    def _watch(self, rental: dict[str, Any], *, until: tuple[str, ...]) -> dict[str, Any]:
+        """Say each new status and each state of the workflow until the rental has one of these statuses."""
+        deadline = time.monotonic() + WITHIN_SECONDS
+        status, operation = rental["status"], None
+        while True:
+            rental = self._ask("GET", f"/api/v2/rentals/{rental['rental_id']}")
+            operation = (rental["operation"] or {}).get("operation_id", operation)
+            for state in self._trace.states(operation) if operation else []:
+                self.say(f"workflow {state}")
+            if rental["status"] != status:
+                status = rental["status"]
+                self.say(f"status   {status}")
+            if status in until:
+                return rental
+            if time.monotonic() > deadline:
+                raise Trouble(f"The rental is still {status} after {WITHIN_SECONDS:.0f} s.", "See .local/logs.")
+            time.sleep(LOOK_EVERY_SECONDS)
+
+    def _ask(self, method: str, path: str, **more: Any) -> Any:
+        return self._send(method, path, **more).json()
+
+    def _send(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, headers=self._token | (headers or {}), **more)
+        except httpx.TransportError as error:
+            raise Trouble(f"{method} {path} got no answer ({error!r}).", "Is it running? `make status`.") from error
+        if not answer.is_success:
+            raise Trouble(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}", "See .local/logs.")
+        return answer
+
+    def _first(self, page: dict[str, Any], what: str) -> dict[str, Any]:
+        if not page["offers"]:
+            raise Trouble(f"There is no {what} in the market right now.", "Try again in a minute.")
+        first: dict[str, Any] = page["offers"][0]
+        return first
+
+
+def next_steps(environment: dict[str, Any]) -> str:
+    """Lines to paste into a second terminal."""
+    base, token = environment["base_url"], environment["credentials"]["pro"]["token"]
+    return "\n".join(
+        [
+            f"\nServing on {base} until Ctrl-C. Try next:",
+            f"  open {base}/docs",
+            f"  curl '{base}/api/v2/providers?gpu=A100&max_price=2.0&per_page=3'",
+            f"  TOKEN={token}",
+            f"  curl -H \"Authorization: Bearer $TOKEN\" '{base}/api/v2/providers/ranking?method=pareto&gpu=H100'",
+            f'  curl -H "Authorization: Bearer $TOKEN" {base}/api/v2/rentals',
+            f"  curl {environment['providers_url']}/_control",
+        ]
+    )
+
+
+def _throwaway_key() -> str:
+    """A public key whose private half nobody keeps: the simulated machine is not logged in to."""
+    public = Ed25519PrivateKey.generate().public_key()
+    return public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def _offer(offer: dict[str, Any]) -> str:
+    return (
+        f"{offer['gpu_count']}x {offer['gpu_model']} at {offer['provider']} in {offer['region']},"
+        f" ${offer['price_per_gpu_hour']:.4f} per GPU-hour ({offer['offer_id']})"
+    )
+
+
+def _reason(ranked: dict[str, Any]) -> str:
+    return str(ranked)
+
+
+def _freshness(part: dict[str, Any]) -> str:
+    return str(part)
