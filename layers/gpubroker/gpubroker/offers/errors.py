@@ -3,7 +3,6 @@
 The class names are the contract: the state machines' Retry and Catch name them, a sync reports them, metrics count by
 them. No message ever holds a key, a header or more than the first words of an answer.
 """
-# ruff: noqa: N818  (the names are what a state machine reads)
 
 
 class ProviderError(Exception):

@@ -177,6 +177,15 @@ def canonical(name: str) -> str:
     return identify(name).model
 
 
+def describe(name: str, *, vram_gb: float | None = None, form: str | None = None) -> Identified:
+    """`identify`, with what the provider says in fields of their own: they win over what the name says."""
+    named = identify(name)
+    model, said = named.model, vram_gb if vram_gb and vram_gb > 0 else named.vram_gb
+    nominal = nominal_vram(model, said) if said else None
+    model = _BY_VRAM.get((model, nominal or 0), model)
+    return Identified(model, form_of(form, model) or named.form, nominal)
+
+
 def form_of(text: str | None, model: str) -> str | None:
     """The form that a field of its own names ("pcie", "sxm5", "SXM"), for a canonical model; None for none."""
     found = _FORM.search(_PUNCTUATION.sub(" ", text.upper())) if text else None

@@ -233,7 +233,7 @@ def _by_words(text: str) -> str | None:
     place, comma, code = text.rpartition(",")
     if comma and len(code.strip()) <= 3:
         return _by_code(place.strip(), code.strip().upper())
-    words = _WORD.findall(text.lower())
+    words: list[str] = _WORD.findall(text.lower())
     if not words:
         return None
     if region := _place_of(words):

@@ -4,11 +4,12 @@ Bounds, everywhere: a body of at most `MAX_BODY` bytes after decompression, read
 a slow body costs more than its bound; a deadline over the whole of a provider's calls, set by `providers/registry.py`.
 """
 
+import asyncio
 import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -128,17 +129,25 @@ class Harvest:
         else:
             self._offers[offer.offer_id] = offer
 
-    def each(self, kind: type[R], rows: object, read: Callable[[R], Iterable[Offer]]) -> None:
-        """Read every row as `kind`; rows that are no such thing, or that `read` refuses, are counted."""
+    def read(self, kind: type[R], rows: object) -> Iterator[R]:
+        """The rows that are such a thing; the others are counted by the field that is wrong."""
         if not isinstance(rows, list):
             raise errors.UnknownAnswer(self.provider, f"a list was expected, not {type(rows).__name__}")
-        validate = kind.model_validate
         for raw in rows:
             try:
-                for offer in read(validate(raw)):
-                    self.add(offer)
+                row = kind.model_validate(raw)
             except ValidationError as error:
-                self.skip(".".join(str(part) for part in error.errors(include_url=False)[0]["loc"]) or "row")
+                wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
+                self.skip(".".join(str(part) for part in wrong) or "row")
+            else:
+                yield row
+
+    def each(self, kind: type[R], rows: object, offers_of: Callable[[R], Iterable[Offer]]) -> None:
+        """Collect the offers of every row; a row that `offers_of` refuses is counted, what it gave before is kept."""
+        for row in self.read(kind, rows):
+            try:
+                for offer in offers_of(row):
+                    self.add(offer)
             except Refused as refused:
                 self.skip(str(refused))
 
@@ -241,3 +250,21 @@ async def ask(
     if failure := refusal(provider, response.status_code, response.headers, answer):
         raise failure
     return decoded(provider, answer)
+
+
+async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
+    """The results of calls made side by side. The first that fails cancels the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except BaseExceptionGroup as failed:
+        first: BaseException = failed
+        while isinstance(first, BaseExceptionGroup):
+            first = first.exceptions[0]
+        raise first from None
+    return [task.result() for task in tasks]
+
+
+def bearer(key: object) -> dict[str, str]:
+    """The header of a bearer key; nothing for a provider that answers without one."""
+    return {"authorization": f"Bearer {key}"} if key else {}

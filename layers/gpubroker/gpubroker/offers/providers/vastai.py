@@ -1,0 +1,127 @@
+"""Vast.ai: single machines of many hosts, on demand and interruptible.
+
+POST /api/v0/bundles/ with a filter object; works without a key. No pagination, only a limit, whose default is small
+(vast-cli#268). Numbers in filters must be numbers: as text they return fewer rows (vast-cli#54).
+Units: gpu_ram and cpu_ram MB; disk_space GB; dph_total USD/h of the whole machine with `allocated_storage` GB of disk;
+min_bid USD/h of the whole machine. cpu_ram is the whole host's: a tenant gets its share of the cores of it.
+Source: vast-ai/docs api-reference/openapi.yaml.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import httpx
+
+from gpubroker.offers import wire
+from gpubroker.offers.compliance import tags
+from gpubroker.offers.gpus import describe
+from gpubroker.offers.offer import Availability, Offer, offer_id_of
+from gpubroker.offers.regions import canonical_region
+
+SLUG = "vastai"
+ORIGIN = "https://console.vast.ai"
+SOURCE = "POST /api/v0/bundles/"
+
+DISK_GB = 32
+"""The disk that the listed prices include (`allocated_storage`) and that an order without a wish gets."""
+
+_LIMIT = 10_000
+
+
+class Ask(wire.Row):
+    """One machine that may be rented; `id` is the ask to accept."""
+
+    id: wire.Id
+    gpu_name: str
+    num_gpus: int
+    dph_total: Decimal | None = None
+    min_bid: Decimal | None = None
+    gpu_ram: float | None = None
+    cpu_ram: float | None = None
+    cpu_cores: float | None = None
+    cpu_cores_effective: float | None = None
+    disk_space: float | None = None
+    reliability2: float | None = None
+    verified: bool | None = None
+    verification: str | None = None
+    rentable: bool | None = None
+    rented: bool | None = None
+    geolocation: str | None = None
+
+
+async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
+    """Every verified machine that is free now, cheapest first. `key` may be None."""
+    return await wire.ask(
+        client,
+        SLUG,
+        "POST",
+        f"{base_url}/api/v0/bundles/",
+        headers=wire.bearer(key),
+        body={
+            "verified": {"eq": True},
+            "external": {"eq": False},
+            "rentable": {"eq": True},
+            "rented": {"eq": False},
+            "type": "ondemand",
+            "allocated_storage": DISK_GB,
+            "order": [["dph_total", "asc"]],
+            "limit": _LIMIT,
+        },
+    )
+
+
+def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:
+    """{"offers": [...]} to offers: each machine on demand, and interruptible where it has a minimum bid."""
+    harvest = wire.Harvest(SLUG, fetched_at)
+    harvest.each(Ask, wire.member(SLUG, payload, "offers"), lambda ask: _offers(ask, harvest.fetched_at))
+    return harvest.offers()
+
+
+def _offers(ask: Ask, fetched_at: datetime) -> Iterable[Offer]:
+    yield _offer(ask, ask.dph_total, fetched_at, spot=False)
+    if ask.min_bid is not None and ask.min_bid > 0:
+        yield _offer(ask, ask.min_bid, fetched_at, spot=True)
+
+
+def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool) -> Offer:
+    gpus = wire.gpu_number(ask.num_gpus)
+    whole, each, text = wire.price(native, gpus=gpus)
+    gpu = describe(ask.gpu_name, vram_gb=ask.gpu_ram / 1024 if ask.gpu_ram else None)
+    free = ask.rentable is not False and ask.rented is not True
+    said = ask.rentable is not None or ask.rented is not None
+    return Offer(
+        offer_id=offer_id_of(SLUG, ask.id, "bid" if spot else "ondemand"),
+        provider=SLUG,
+        provider_offer_id=ask.id,
+        source=SOURCE,
+        gpu_model=gpu.model,
+        gpu_count=gpus,
+        vram_gb_per_gpu=gpu.vram_gb,
+        vcpus=wire.tidy(ask.cpu_cores_effective),
+        ram_gb=_usable_ram(ask),
+        disk_gb=wire.tidy(ask.disk_space),
+        interconnect=gpu.form,
+        region=canonical_region(SLUG, ask.geolocation),
+        native_region=ask.geolocation,
+        price_micros_per_hour=whole,
+        price_micros_per_gpu_hour=each,
+        currency="USD",
+        native_price=text,
+        spot=spot,
+        availability=(Availability.AVAILABLE if free else Availability.UNAVAILABLE) if said else Availability.UNKNOWN,
+        availability_confidence=1.0 if said else 0.0,
+        reliability=ask.reliability2 if ask.reliability2 is not None and 0 <= ask.reliability2 <= 1 else None,
+        compliance_tags=tags(SLUG, ("verified",) if ask.verified or ask.verification == "verified" else ()),
+        rentable=free,
+        launch={"ask_id": ask.id, **({"bid": text} if spot else {})},
+        fetched_at=fetched_at,
+    )
+
+
+def _usable_ram(ask: Ask) -> float | None:
+    """GB of the tenant's share of the host; None where the share is not known (cpu_cores can be null)."""
+    if ask.cpu_ram is None or not ask.cpu_cores or ask.cpu_cores_effective is None:
+        return None
+    return wire.tidy(ask.cpu_ram / 1024 * min(1.0, ask.cpu_cores_effective / ask.cpu_cores))
