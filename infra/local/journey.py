@@ -98,11 +98,8 @@ class _Person:
             headers={"Idempotency-Key": str(uuid.uuid4())},
         )
         rental: dict[str, Any] = answer.json()
-        self.say(
-            f"{answer.status_code} {rental['rental_id']} {rental['status']}; Location {answer.headers['location']}"
-        )
-        for rental in self._until(rental, lambda now: now["status"] == "ready" or now["status"] in OVER):
-            self.say(f"status   {rental['status']}")
+        self.say(f"{answer.status_code} {rental['rental_id']} {rental['status']}; look at {answer.headers['location']}")
+        rental = self._watch(rental, until=("ready", *OVER))
         if rental["status"] != "ready":
             raise Trouble(f"The rental became {rental['status']}: {rental.get('failure')}.", "See .local/logs.")
         return rental
