@@ -138,9 +138,7 @@ class Front:
         if not self._websocket:
             return problem(404, "not-found", "This stack has no WebSocket API yet; poll the HTTP API instead.")
         assert self._session  # noqa: S101 - opened before the server listens
-        query = f"path={quote(path, safe='/')}" + (
-            f"&{request.rel_url.raw_query_string}" if request.rel_url.query else ""
-        )
+        query = "&".join(filter(None, [request.rel_url.raw_query_string, f"path={quote(path, safe='')}"]))
         url = URL(f"{self._websocket}?{query}", encoded=True)
         headers = {k: v for k, v in self._headers(request).items() if not k.lower().startswith("sec-websocket-")}
         try:
