@@ -1,0 +1,1 @@
+"""Identity: users, plans, tokens, API keys, service and agent credentials, and what each of them may do."""

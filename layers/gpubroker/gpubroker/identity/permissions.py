@@ -1,0 +1,103 @@
+"""Which scopes exist, which role may hold which, and which endpoints a scope opens.
+
+The only list of scopes in the house. A scope is `<area>:<act>`; `<area>:*` covers its whole area. Names that are
+asked for in routes and not listed here cannot be granted to anybody.
+"""
+
+from collections.abc import Iterable
+
+OFFERS_READ = "offers:read"
+RENTALS_READ = "rentals:read"
+RENTALS_WRITE = "rentals:write"
+FAVORITES_WRITE = "favorites:write"
+KEYS_MANAGE = "keys:manage"
+ADMIN_ALL = "admin:*"
+INTERNAL_ALL = "internal:*"
+
+SCOPES: dict[str, str] = {
+    OFFERS_READ: "Read, query and rank offers",
+    RENTALS_READ: "Read one's rentals and how to connect to them",
+    RENTALS_WRITE: "Request, scale and end rentals",
+    FAVORITES_WRITE: "Keep favourite offers",
+    KEYS_MANAGE: "Make, list and revoke API keys",
+    ADMIN_ALL: "Administer users, plans and service accounts",
+    INTERNAL_ALL: "Call the internal API",
+}
+
+_USER = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE, KEYS_MANAGE})
+
+# What a role may hold at most; a credential holds this or less. Only services reach the internal API.
+_GRANTABLE: dict[str, frozenset[str]] = {
+    "user": _USER,
+    "admin": _USER | {ADMIN_ALL},
+    "agent": frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE}),
+    "service": frozenset({OFFERS_READ, RENTALS_READ, INTERNAL_ALL}),
+}
+
+# An API key that names no scopes: what a program needs to rent, and not the power to make further keys.
+DEFAULT_KEY_SCOPES = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE})
+
+# (method, path) that a credential with the scope may call (305).
+ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
+    OFFERS_READ: (
+        ("GET", "/api/v2/providers"),
+        ("GET", "/api/v2/providers/{offer_id}"),
+        ("POST", "/api/v2/providers/query"),
+        ("POST", "/api/v2/providers/bulk/query"),
+        ("POST", "/api/v2/providers/decide"),
+        ("GET", "/api/v2/providers/ranking"),
+        ("GET", "/api/v2/providers/health"),
+    ),
+    RENTALS_READ: (("GET", "/api/v2/rentals"), ("GET", "/api/v2/rentals/{rental_id}")),
+    RENTALS_WRITE: (
+        ("POST", "/api/v2/rentals"),
+        ("POST", "/api/v2/rentals/provision"),
+        ("POST", "/api/v2/rentals/{rental_id}/scale"),
+        ("DELETE", "/api/v2/rentals/{rental_id}"),
+    ),
+    FAVORITES_WRITE: (
+        ("GET", "/api/v2/users/favorites"),
+        ("POST", "/api/v2/users/favorites"),
+        ("DELETE", "/api/v2/users/favorites/{offer_id}"),
+    ),
+    KEYS_MANAGE: (
+        ("GET", "/api/v2/auth/api-keys"),
+        ("POST", "/api/v2/auth/api-keys"),
+        ("DELETE", "/api/v2/auth/api-keys/{key_id}"),
+    ),
+    ADMIN_ALL: (
+        ("GET", "/api/v2/admin/users"),
+        ("GET", "/api/v2/admin/users/{user_id}"),
+        ("PUT", "/api/v2/admin/users/{user_id}/plan"),
+        ("PUT", "/api/v2/admin/users/{user_id}/status"),
+        ("GET", "/api/v2/auth/service-accounts"),
+        ("POST", "/api/v2/auth/service-accounts"),
+        ("POST", "/api/v2/auth/service-accounts/{service_id}/secret"),
+        ("DELETE", "/api/v2/auth/service-accounts/{service_id}"),
+    ),
+    INTERNAL_ALL: (("*", "/internal/v1/{path}"),),
+}
+
+# Requests a second by plan (R4.1, 198); the limiter enforces them, this is what a caller is told.
+REQUESTS_PER_SECOND = {"free": 10, "pro": 100, "enterprise": 1000}
+
+
+def grantable(role: str) -> frozenset[str]:
+    """All that a credential of this role may ever hold."""
+    return _GRANTABLE[role]
+
+
+def refused(scopes: Iterable[str], allowed: Iterable[str]) -> list[str]:
+    """The scopes asked for beyond those allowed, sorted; unknown ones are among them."""
+    return sorted(set(scopes) - set(allowed))
+
+
+def endpoints_of(scopes: Iterable[str]) -> list[dict[str, str]]:
+    """The endpoints that these scopes open, in the order of this table."""
+    held = set(scopes)
+    return [
+        {"method": method, "path": path}
+        for scope, endpoints in ENDPOINTS.items()
+        if scope in held
+        for method, path in endpoints
+    ]

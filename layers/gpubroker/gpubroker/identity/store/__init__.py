@@ -1,0 +1,1 @@
+"""The IdentityTable, by access pattern. docs/identity.md lists its keys."""
