@@ -267,4 +267,5 @@ if __name__ == "__main__":
     settings = json.loads(sys.argv[1])
     sys.path[:0] = settings["layers"]
     sys.path += settings["site_packages"]
-    zygote(socket.socket(fileno=settings["control"]), settings["preload"], settings["hops"])
+    with contextlib.suppress(BrokenPipeError):  # the engine has ended before this was ready
+        zygote(socket.socket(fileno=settings["control"]), settings["preload"], settings["hops"])
