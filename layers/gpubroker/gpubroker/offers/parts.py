@@ -106,7 +106,7 @@ def row_of(offer: Offer, public: Mapping[str, Any]) -> Row:
 
 
 def encode_listing(offers: list[Offer]) -> bytes:
-    """One line of columns, then one line of JSON for each offer (open at its end, see views.Tail); compressed."""
+    """One line of columns, then one line of JSON for each offer (open at its end, see market.Freshness); compressed."""
     from gpubroker.offers.views import public  # with the tables of figures, which only a writer needs
 
     shown = [public(offer) for offer in offers]
@@ -125,7 +125,7 @@ def decode_listing(blob: bytes) -> Listing:
 
 
 def encode_records(offers: list[Offer]) -> bytes:
-    """The whole offers but for `fetched_at`, which is their provider's and stands in its state."""
+    """The whole offers but for `fetched_at`, which is their provider's and stands in its state. Not compressed."""
     records = []
     for offer in offers:
         record = offer.to_record()
@@ -134,13 +134,18 @@ def encode_records(offers: list[Offer]) -> bytes:
     return orjson.dumps(records, option=orjson.OPT_SORT_KEYS)
 
 
-def decode_records(raw: bytes, fetched_at: float) -> list[Offer]:
+def compressed(raw: bytes) -> bytes:
+    return zlib.compress(raw, 6)
+
+
+def decode_records(blob: bytes, fetched_at: float) -> list[Offer]:
+    """The offers of compressed records, with the time of their provider's answer."""
     moment = datetime.fromtimestamp(fetched_at, UTC).isoformat()
-    return [Offer.from_record(record | {"fetched_at": moment}) for record in orjson.loads(raw)]
+    return [Offer.from_record(record | {"fetched_at": moment}) for record in orjson.loads(zlib.decompress(blob))]
 
 
 def digest(raw_records: bytes) -> str:
-    """Of a bucket's content: equal digests, equal offers in equal listings (whose figures are of a dated table)."""
+    """Of a bucket's records, not compressed. Equal digests: equal offers, and figures of the same dated table."""
     from gpubroker.offers.gpu_figures import AS_OF
 
-    return hashlib.blake2b(raw_records, digest_size=9, person=f"{FORMAT} {AS_OF}".encode()).hexdigest()
+    return hashlib.blake2b(raw_records, digest_size=6, person=f"{FORMAT} {AS_OF}".encode()).hexdigest()

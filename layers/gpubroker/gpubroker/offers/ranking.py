@@ -68,7 +68,7 @@ def shares(
         return [list(row) for row in zip(*_weighted_parts(matrix, weights, directions, normalization), strict=True)]
     columns = _columns(matrix, weights, directions, normalization)
     scores = topsis(matrix, weights, directions, normalization)
-    even = [weight for weight in _scaled(weights)]
+    even = _scaled(weights)
     squares = []
     for values, weight, direction in zip(columns, _scaled(weights), directions, strict=True):
         scaled, _, worst = _spread(values, weight, direction, normalization)
@@ -106,7 +106,8 @@ _MASK_BYTES = 32 << 20
 def _undominated(points: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
     """The front of distinct points in descending order. Two criteria need one sweep, more need sets of bits."""
     if len(points[0]) <= 2:
-        front, best = [], -inf
+        front: list[tuple[float, ...]] = []
+        best = -inf
         for point in points:
             if not front or point[-1] > best:
                 front.append(point)

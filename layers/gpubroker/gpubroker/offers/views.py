@@ -1,23 +1,18 @@
 """How an offer looks to a caller: one JSON object, encoded once when the offer changes and joined into pages.
 
-What changes at every sync (when its provider was last asked, whether that is too long ago) is not part of the
-fragment but of the `Tail` of its provider, so that an unchanged offer keeps its bytes for days.
+What changes at every sync (when its provider was last asked, whether that is too long ago) is not part of it but
+joined to it (market.Freshness.tails), so that an unchanged offer keeps its bytes for days.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from gpubroker.kernel.money import usd
-from gpubroker.kernel.time import iso
 from gpubroker.offers import gpus
 from gpubroker.offers.offer import Offer
 
 
 def public(offer: Offer) -> dict[str, Any]:
-    """What anybody may see of an offer, without what belongs to its provider's tail. Unknown values are null.
+    """What anybody may see of an offer, without what belongs to its provider's part. Unknown values are null.
 
     Prices are USD, with the exact integer number of micro-USD beside them; `fp16_tflops` and
     `memory_bandwidth_gb_s` are of one GPU, from the dated table in gpu_figures.py.
@@ -52,20 +47,3 @@ def public(offer: Offer) -> dict[str, Any]:
         "compliance_tags": list(offer.compliance_tags),
         "rentable": offer.rentable,
     }
-
-
-def fragment(offer: Offer) -> bytes:
-    """`public` as JSON, open at its end: a `Tail` closes it."""
-    return orjson.dumps(public(offer))[:-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """The end of every fragment of one provider."""
-
-    text: bytes
-
-    @classmethod
-    def of(cls, fetched_at: float, *, stale: bool) -> "Tail":
-        moment = iso(datetime.fromtimestamp(fetched_at, UTC))
-        return cls(b',"fetched_at":"' + moment.encode() + (b'","stale":true}' if stale else b'","stale":false}'))

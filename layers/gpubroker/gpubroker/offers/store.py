@@ -1,0 +1,200 @@
+"""The snapshot in DynamoDB: the truth that Redis and the memory of warm functions are copies of.
+
+    PART#<provider>  STATE        the part's state (state.py), one short JSON text
+    PART#<provider>  BUCKET#<x>   one bucket in both forms (parts.py) with the version that wrote it
+    REFRESH          ALL          the last wish for a refresh (refresh.py); its stream record wakes the sync
+
+A write of a part is one transaction with its state, on condition that the state is still the one that was read; a part
+over the bounds of a transaction is written as several, each of which leaves a whole part. So no reader can see a
+bucket that the state of the same moment does not name, and one that reads them one by one can tell by the versions.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.exceptions import PutError
+from pynamodb.expressions.condition import Condition
+
+from gpubroker.kernel.events import Event
+from gpubroker.offers import parts
+from gpubroker.offers.offer import Offer
+from gpubroker.offers.state import Bucket, PartState
+from gpubroker.storage.outbox import Target, outbox_item
+from gpubroker.storage.table import Item, Table
+from gpubroker.storage.transaction import lost_condition, transaction
+
+_MOST_ACTIONS = 60
+_MOST_BYTES = 3 * 1024 * 1024
+_STATE = "STATE"
+_BUCKET = "BUCKET#"
+
+
+class PartItem(Item):
+    """A STATE (beat, state) or a BUCKET (version, listing, records)."""
+
+    class Meta(Table):
+        env = "OFFERS_TABLE"
+
+    beat = NumberAttribute(null=True)
+    state = UnicodeAttribute(null=True)
+    listing = BinaryAttribute(null=True, legacy_encoding=False)
+    records = BinaryAttribute(null=True, legacy_encoding=False)
+
+
+class RefreshItem(Item):
+    class Meta(Table):
+        env = "OFFERS_TABLE"
+
+    requested_at = NumberAttribute()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One bucket as it was written: its version and the listing."""
+
+    version: int
+    listing: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """An event and where it goes."""
+
+    event: Event
+    target: Target = "bus"
+
+
+def part_key(provider: str) -> str:
+    return f"PART#{provider}"
+
+
+def states_of(providers: Iterable[str]) -> dict[str, PartState]:
+    """The states of these providers in one call (up to 100); those never asked are missing."""
+    keys = [(part_key(provider), _STATE) for provider in providers]
+    found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "state"])
+    return {state.provider: state for item in found if item.state for state in [PartState.from_json(item.state)]}
+
+
+def listings_of(provider: str, buckets: Iterable[str]) -> dict[str, Stored]:
+    """Some buckets of a provider, each with its version."""
+    keys = [(part_key(provider), _BUCKET + bucket) for bucket in buckets]
+    found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "version", "listing"])
+    return {item.sk.removeprefix(_BUCKET): Stored(int(item.version), item.listing) for item in found}
+
+
+def records_of(provider: str, buckets: Iterable[str], fetched_at: float) -> dict[str, list[Offer]]:
+    """The whole offers of some buckets."""
+    keys = [(part_key(provider), _BUCKET + bucket) for bucket in buckets]
+    found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "records"])
+    return {item.sk.removeprefix(_BUCKET): parts.decode_records(item.records, fetched_at) for item in found}
+
+
+def with_state(provider: str, bucket: str) -> tuple[PartState | None, list[Offer]]:
+    """A part's state and the offers of one of its buckets, in one call."""
+    keys = [(part_key(provider), _STATE), (part_key(provider), _BUCKET + bucket)]
+    items = {item.sk: item for item in PartItem.batch_get(keys, consistent_read=True)}
+    if _STATE not in items:
+        return None, []
+    state = PartState.from_json(items[_STATE].state)
+    stored = items.get(_BUCKET + bucket)
+    if stored is None or bucket not in state.buckets:
+        return state, []
+    return state, parts.decode_records(stored.records, state.fetched_at or 0.0)
+
+
+def save_state(state: PartState, facts: Iterable[Fact] = ()) -> None:
+    """Write a state (the heartbeat when nothing changed). Raises StaleVersion when another sync was first."""
+    with transaction(PartItem) as tx:
+        item = PartItem(part_key(state.provider), _STATE, beat=state.beat, state=state.to_json().decode())
+        tx.put(item, condition=_after(state.beat - 1))
+        for fact in facts:
+            tx.put(outbox_item(PartItem, fact.event, source="offers", target=fact.target))
+
+
+def save_part(
+    before: PartState,
+    after: PartState,
+    buckets: Mapping[str, list[Offer]],
+    facts: Callable[[set[str]], list[Fact]],
+) -> PartState:
+    """Write changed buckets (an empty list removes one), the state and the facts of these buckets' changes.
+
+    `after` is the state to reach; it is returned with the versions of its buckets filled in. `facts` gives the facts
+    of some of the buckets, so that each transaction carries those of its own changes and no other.
+    Raises StaleVersion when another sync was first, and parts.PartTooLarge.
+    """
+    forms = {name: _forms(name, offers) for name, offers in buckets.items()}
+    groups = _groups(forms)
+    state = before
+    for number, group in enumerate(groups, start=1):
+        last = number == len(groups)
+        version = state.version + 1
+        standing = dict(state.buckets)
+        for name in group:
+            standing.pop(name, None)
+            if form := forms[name]:
+                standing[name] = Bucket(version, form.digest)
+        goal = after if last else replace(state, offers=state.offers)
+        state = replace(goal, version=version, beat=state.beat + 1, buckets=dict(sorted(standing.items())))
+        with transaction(PartItem) as tx:
+            head = PartItem(part_key(state.provider), _STATE, beat=state.beat, state=state.to_json().decode())
+            tx.put(head, condition=_after(state.beat - 1))
+            for name in group:
+                form = forms[name]
+                item = PartItem(part_key(state.provider), _BUCKET + name)
+                if form is None:
+                    tx.delete(item)
+                    continue
+                item.version, item.listing, item.records = version, form.listing, form.records
+                tx.put(item)
+            for fact in facts(set(group)):
+                tx.put(outbox_item(PartItem, fact.event, source="offers", target=fact.target))
+    return state
+
+
+def ask_for_refresh(now: float, at_most_every_s: float) -> bool:
+    """Leave a wish for a refresh, unless there is one that is younger; True when this one was left."""
+    item = RefreshItem("REFRESH", "ALL", requested_at=now)
+    try:
+        item.save(RefreshItem.pk.does_not_exist() | (RefreshItem.requested_at <= now - at_most_every_s))
+    except PutError as error:
+        if lost_condition(error):
+            return False
+        raise
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    listing: bytes
+    records: bytes
+    digest: str
+
+
+def _forms(name: str, offers: list[Offer]) -> _Forms | None:
+    if not offers:
+        return None
+    records = parts.encode_records(offers)
+    forms = _Forms(parts.encode_listing(offers), parts.compressed(records), parts.digest(records))
+    if len(forms.listing) + len(forms.records) > parts.LARGEST_BUCKET_BYTES:
+        raise parts.PartTooLarge(f"bucket {name} holds {len(offers)} offers")
+    return forms
+
+
+def _groups(forms: Mapping[str, _Forms | None]) -> list[list[str]]:
+    """Buckets that go in one transaction together; always at least one group."""
+    groups: list[list[str]] = [[]]
+    size = 0
+    for name, form in sorted(forms.items()):
+        more = len(form.listing) + len(form.records) if form else 0
+        if groups[-1] and (len(groups[-1]) >= _MOST_ACTIONS or size + more > _MOST_BYTES):
+            groups.append([])
+            size = 0
+        groups[-1].append(name)
+        size += more
+    return groups
+
+
+def _after(beat: int) -> Condition:
+    return PartItem.beat == beat if beat else PartItem.pk.does_not_exist()
