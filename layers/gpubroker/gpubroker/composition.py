@@ -3,11 +3,24 @@
 Each factory imports what it joins when it is called, so that a function loads its own context and no other.
 """
 
+import os
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from gpubroker.identity.verify import Verifier
+    from gpubroker.offers.instances.port import Instance as ProviderInstance
+    from gpubroker.offers.instances.port import InstanceApi
+    from gpubroker.offers.lookup import OfferLookup
+    from gpubroker.offers.offer import Offer
+    from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order
+    from gpubroker.rentals.steps import Starter
+    from gpubroker.rentals.sweeps import DueSweep, ProviderSweep
+    from gpubroker.rentals.tasks import Tasks
+    from gpubroker.rentals.use_cases import CallbackDesk, Desk
 
 
 @cache
@@ -16,3 +29,200 @@ def verifier() -> "Verifier":
     from gpubroker.identity.verify import Verifier
 
     return Verifier()
+
+
+# ------------------------------------------------------------------ rentals
+# What rentals need of offers (rentals/ports.py), and its use cases with everything they need.
+
+
+@cache
+def offer_source() -> "OfferSource":
+    """Offers as rentals see them: one read each."""
+    return _Offers()
+
+
+@cache
+def compute() -> "Compute":
+    """The providers' instances as rentals see them."""
+    return _Instances()
+
+
+@cache
+def rental_desk() -> "Desk":
+    """What callers may do with rentals. Touches DynamoDB only, so it may stand inside the VPC."""
+    from gpubroker.rentals.repository import Rentals
+    from gpubroker.rentals.use_cases import Desk
+
+    return Desk(rentals=Rentals(), offers=offer_source(), deployment=_rental_deployment())
+
+
+@cache
+def callback_desk() -> "CallbackDesk":
+    from gpubroker.rentals.looks import LookQueue
+    from gpubroker.rentals.repository import Rentals
+    from gpubroker.rentals.use_cases import CallbackDesk
+
+    return CallbackDesk(rentals=Rentals(), looks=LookQueue())
+
+
+@cache
+def rental_tasks() -> "Tasks":
+    """The steps of the rental workflows. They speak to providers: outside the VPC."""
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.rentals.looks import LookQueue
+    from gpubroker.rentals.repository import Rentals
+    from gpubroker.rentals.steps import StepFunctions
+    from gpubroker.rentals.tasks import Tasks
+
+    return Tasks(
+        rentals=Rentals(),
+        offers=offer_source(),
+        compute=compute(),
+        steps=StepFunctions(),
+        looks=LookQueue(),
+        clock=utc_now,
+        deployment=_rental_deployment(),
+    )
+
+
+@cache
+def workflow_starter() -> "Starter":
+    from gpubroker.rentals.steps import Starter, StepFunctions
+
+    return Starter(StepFunctions())
+
+
+@cache
+def due_sweep() -> "DueSweep":
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.rentals.repository import Rentals
+    from gpubroker.rentals.steps import StepFunctions
+    from gpubroker.rentals.sweeps import DueSweep
+
+    return DueSweep(rentals=Rentals(), offers=offer_source(), compute=compute(), steps=StepFunctions(), clock=utc_now)
+
+
+@cache
+def provider_sweep() -> "ProviderSweep":
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.rentals.repository import Rentals
+    from gpubroker.rentals.sweeps import ProviderSweep
+
+    return ProviderSweep(rentals=Rentals(), compute=compute(), clock=utc_now, deployment=_rental_deployment())
+
+
+def _rental_deployment() -> str:
+    from gpubroker.rentals.labels import deployment_of
+
+    return deployment_of(os.environ["RENTALS_TABLE"])
+
+
+class _Offers:
+    """rentals.ports.OfferSource over the snapshot."""
+
+    def offer(self, offer_id: str) -> "OfferTerms | None":
+        found = _offer_lookup().offer(offer_id)
+        return None if found is None else _terms_of(found)
+
+    def similar(self, offer_id: str, limit: int) -> "Sequence[OfferTerms]":
+        found = _offer_lookup().offer(offer_id)
+        return [] if found is None else [_terms_of(one) for one in _offer_lookup().similar(found, limit)]
+
+
+class _Instances:
+    """rentals.ports.Compute over the providers' adapters; errors keep their names, which the workflows go by."""
+
+    def create(self, order: "Order") -> "Instance":
+        from gpubroker.offers.instances.port import InstanceOrder
+        from gpubroker.rentals import ports
+
+        offer = _offer_lookup().offer(order.offer_id)
+        if offer is None:
+            raise ports.OfferGone(order.offer_id)
+        asked = InstanceOrder(
+            label=order.label,
+            offer=offer,
+            ssh_public_key=order.ssh_public_key or "",
+            image=order.image,
+            disk_gb=order.disk_gb,
+            env=order.env,
+            start_script=order.start_script,
+        )
+        with _told_as_ports():
+            return _instance_of(_instances_of(order.provider).create(asked))
+
+    def find(self, provider: str, label: str) -> "Sequence[Instance]":
+        with _told_as_ports():
+            return [_instance_of(one) for one in _instances_of(provider).find(label)]
+
+    def get(self, provider: str, instance_id: str) -> "Instance | None":
+        with _told_as_ports():
+            found = _instances_of(provider).get(instance_id)
+        return None if found is None else _instance_of(found)
+
+    def end(self, provider: str, instance_id: str) -> None:
+        with _told_as_ports():
+            _instances_of(provider).end(instance_id)
+
+    def list(self, provider: str) -> "Sequence[Instance]":
+        with _told_as_ports():
+            return [_instance_of(one) for one in _instances_of(provider).list()]
+
+
+@cache
+def _offer_lookup() -> "OfferLookup":
+    from gpubroker.offers.lookup import OfferLookup
+
+    return OfferLookup()
+
+
+def _instances_of(provider: str) -> "InstanceApi":
+    from gpubroker.offers.instances.registry import instances_of
+
+    return instances_of(provider)
+
+
+def _terms_of(offer: "Offer") -> "OfferTerms":
+    from gpubroker.offers.offer import Availability
+    from gpubroker.rentals.ports import OfferTerms
+
+    return OfferTerms(
+        offer_id=offer.offer_id,
+        provider=offer.provider,
+        gpu_model=offer.gpu_model,
+        gpu_count=offer.gpu_count,
+        region=offer.region,
+        spot=offer.spot,
+        price_micros=offer.price_micros_per_hour,
+        rentable=offer.rentable,
+        available=offer.availability is not Availability.UNAVAILABLE,
+        fetched_at=offer.fetched_at,
+    )
+
+
+def _instance_of(told: "ProviderInstance") -> "Instance":
+    from gpubroker.rentals.ports import Instance
+
+    return Instance(
+        instance_id=told.instance_id,
+        label=told.label or "",
+        status=told.status.value,
+        native_status=told.native_status,
+        ssh_host=told.ssh_host,
+        ssh_port=told.ssh_port,
+        ssh_user=told.ssh_user,
+        jupyter_url=told.jupyter_url,
+        price_micros=told.price_micros_per_hour,
+    )
+
+
+@contextmanager
+def _told_as_ports() -> "Iterator[None]":
+    """Errors of the adapters as those of the port: the same names, since the state machines name them."""
+    from gpubroker.offers.errors import ProviderError
+    from gpubroker.rentals import ports
+
+    try:
+        yield
+    except ProviderError as error:
+        raise getattr(ports, type(error).__name__, ports.UnknownAnswer)(str(error)) from error

@@ -11,10 +11,10 @@ from gpubroker.rentals.rental import Operation, Rental, Work
 _LATE = frozenset({"TaskTimedOut", "TaskDoesNotExist", "InvalidToken"})
 
 _MACHINES = {
-    Work.PROVISION: "REQUEST_TO_READY_MACHINE",
-    Work.ADD: "SCALING_MACHINE",
-    Work.REMOVE: "SCALING_MACHINE",
-    Work.END: "READY_TO_ENDED_MACHINE",
+    Work.PROVISION: "REQUEST_TO_READY_STATE_MACHINE",
+    Work.ADD: "SCALING_STATE_MACHINE",
+    Work.REMOVE: "SCALING_STATE_MACHINE",
+    Work.END: "READY_TO_ENDED_STATE_MACHINE",
 }
 
 
@@ -71,4 +71,35 @@ def execution_name(operation: Operation) -> str:
 
 def work_input(rental: Rental, operation: Operation) -> dict[str, str]:
     """All that a workflow is told; the rest it reads from the rental, each time."""
-    return {"tenant": rental.tenant, "rental_id": rental.rental_id, "operation_id": operation.operation_id}
+    return _input(rental.tenant, rental.rental_id, operation.operation_id, "", "")
+
+
+def _input(tenant: str, rental_id: str, operation_id: str, traceparent: str, correlation_id: str) -> dict[str, str]:
+    return {
+        "tenant": tenant,
+        "rental_id": rental_id,
+        "operation_id": operation_id,
+        "traceparent": traceparent,
+        "correlation_id": correlation_id,
+    }
+
+
+_WORK_OF = {"RentalRequested": Work.PROVISION, "RentalEnding": Work.END}
+
+
+class Starter:
+    """Starts workflows on events of the bus. An event comes at least once; its execution's name is taken once."""
+
+    def __init__(self, steps: Steps):
+        self._steps = steps
+
+    def on_event(self, event: dict[str, Any]) -> dict[str, Any]:
+        """Start what an EventBridge event of ours asks for. Raises KeyError on an event that is none of them."""
+        told = event["detail"]
+        operation_id = told["data"]["operation_id"]
+        kind = event["detail-type"]
+        work = Work(told["data"]["action"]) if kind == "RentalScaling" else _WORK_OF[kind]
+        trace, correlation = told.get("traceparent") or "", told.get("correlation_id") or ""
+        told_on = _input(told["user_id"], told["rental_id"], operation_id, trace, correlation)
+        started = self._steps.start(work, operation_id, told_on)
+        return {"operation_id": operation_id, "started": started}

@@ -3,13 +3,13 @@
 Orphan: at a provider with our label, but no rental wants it. Ghost: wanted by a rental, but not at its provider.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import Clock
 from gpubroker.rentals import endings, failures, labels, rules, scaling, terms
 from gpubroker.rentals.caps import CapReached
+from gpubroker.rentals.findings import Findings
 from gpubroker.rentals.ports import Compute, Instance, OfferSource
 from gpubroker.rentals.rental import Member, MemberPhase, Rental, Work
 from gpubroker.rentals.repository import RentalNotFound, Rentals
@@ -20,19 +20,6 @@ STARTS = 3
 """How often work that nobody has begun is started before it is given up."""
 
 
-@dataclass(slots=True)
-class Findings:
-    """What a sweep did, by what; the ids go to the log, the counts to the metrics."""
-
-    done: dict[str, list[str]] = field(default_factory=dict)
-
-    def note(self, what: str, which: str) -> None:
-        self.done.setdefault(what, []).append(which)
-
-    def counts(self) -> dict[str, int]:
-        return {what: len(which) for what, which in self.done.items()}
-
-
 class DueSweep:
     """Each minute: every rental whose moment has come (terms.due_at)."""
 
@@ -40,15 +27,14 @@ class DueSweep:
         self._rentals, self._offers, self._compute = rentals, offers, compute
         self._steps, self._clock = steps, clock
 
-    def run(self, *, on_error: Callable[[str, Exception], None]) -> Findings:
-        """One rental's trouble (told to `on_error`) never costs the others; it stays due and comes again."""
+    def run(self) -> Findings:
+        """One rental's trouble never costs the others; it is told in the findings, stays due and comes again."""
         findings = Findings()
         for tenant, rental_id in self._rentals.due(self._clock()):
             try:
                 findings.note(self.attend(tenant, rental_id), rental_id)
             except Exception as error:
-                on_error(rental_id, error)
-                findings.note("failed", rental_id)
+                findings.failed(rental_id, error)
         return findings
 
     def attend(self, tenant: str, rental_id: str) -> str:

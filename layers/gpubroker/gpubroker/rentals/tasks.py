@@ -66,14 +66,14 @@ class Tasks:
         rental = self._rentals.of(work.tenant, work.rental_id)
         operation = rental.operation
         if operation is None or operation.operation_id != work.operation_id:
-            return _plan(work, "nothing", ())
+            return _plan("nothing", ())
         if operation.undoing or operation.work in (Work.END, Work.REMOVE):
-            return _plan(work, "backward", _not_gone(rental, operation.members))
+            return _plan("backward", _not_gone(rental, operation.members))
         try:
             rental = self._agreed(rental, work)
         except Superseded:
-            return _plan(work, "nothing", ())
-        return _plan(work, "forward", operation.members)
+            return _plan("nothing", ())
+        return _plan("forward", operation.members)
 
     def _agreed(self, rental: Rental, work: WorkOn) -> Rental:
         now, own = self._clock(), self._offers.offer(rental.offer.offer_id)
@@ -228,8 +228,8 @@ class Tasks:
         rental = self._change(work, rule)
         operation = rental.operation
         if operation is None or operation.operation_id != work.operation_id or not operation.undoing:
-            return _plan(work, "nothing", ())
-        return _plan(work, "backward", _not_gone(rental, operation.members))
+            return _plan("nothing", ())
+        return _plan("backward", _not_gone(rental, operation.members))
 
     def replace(self, work: WorkOn, member_id: str, error: dict[str, str]) -> dict[str, Any]:
         """Give up a member that cannot be had, and put one of a similar offer in its place (additions only)."""
@@ -270,13 +270,8 @@ def _not_gone(rental: Rental, members: Sequence[str]) -> list[str]:
 
 
 def _member(work: WorkOn, member_id: str) -> dict[str, Any]:
-    return {
-        "tenant": work.tenant,
-        "rental_id": work.rental_id,
-        "operation_id": work.operation_id,
-        "member_id": member_id,
-    }
+    return {"rental_id": work.rental_id, "member_id": member_id}
 
 
-def _plan(work: WorkOn, way: str, members: Sequence[str]) -> dict[str, Any]:
-    return {"way": way, "members": [_member(work, member_id) for member_id in members]}
+def _plan(way: str, members: Sequence[str]) -> dict[str, Any]:
+    return {"way": way, "members": list(members)}

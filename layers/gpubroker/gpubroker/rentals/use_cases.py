@@ -220,17 +220,27 @@ def stands_still(rental: RentalView) -> bool:
     return rental.operation is None and (rental.status is Phase.READY or rental.status.over)
 
 
-def accept_callback(token: str, *, rentals: Rentals, looks: Looks) -> CallbackView:
-    """Something at a provider says that a member has news: have it looked at. Late ones are answered politely."""
-    tenant, rental_id, member_id = callbacks.read(token)
-    rental = rentals.of(tenant, rental_id)
-    member = next((one for one in rental.members if one.member_id == member_id), None)
-    if member is None:
-        raise callbacks.UnknownCallback
-    if member.phase is not MemberPhase.CREATING or member.task_token is None:
-        return CallbackView(accepted=False, detail="Nothing waits for this; it is known already.")
-    looks.ask(Look(tenant, rental_id, member_id, turn=-1), delay_seconds=0)
-    return CallbackView(accepted=True, detail="It is being looked at.")
+def location(rental: RentalView) -> str:
+    return f"/api/v2/rentals/{rental.rental_id}"
+
+
+class CallbackDesk:
+    """Takes the callbacks of instances and providers."""
+
+    def __init__(self, *, rentals: Rentals, looks: Looks):
+        self._rentals, self._looks = rentals, looks
+
+    def accept(self, token: str) -> CallbackView:
+        """A member has news: have it looked at. Late ones are answered politely. Raises UnknownCallback."""
+        tenant, rental_id, member_id = callbacks.read(token)
+        rental = self._rentals.of(tenant, rental_id)
+        member = next((one for one in rental.members if one.member_id == member_id), None)
+        if member is None:
+            raise callbacks.UnknownCallback
+        if member.phase is not MemberPhase.CREATING or member.task_token is None:
+            return CallbackView(accepted=False, detail="Nothing waits for this; it is known already.")
+        self._looks.ask(Look(tenant, rental_id, member_id, turn=-1), delay_seconds=0)
+        return CallbackView(accepted=True, detail="It is being looked at.")
 
 
 def _micros(wanted: RentalRequest) -> int | None:

@@ -1,0 +1,1 @@
+"""The Lambda functions of rentals: one file each."""

@@ -1,0 +1,41 @@
+"""What a sweep found and did: one log line when there was anything, and a metric for each kind."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Findings:
+    """Ids by what was done to them; the ids go to the log, the counts to the metrics."""
+
+    done: dict[str, list[str]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def note(self, what: str, which: str) -> None:
+        self.done.setdefault(what, []).append(which)
+
+    def failed(self, which: str, error: Exception) -> None:
+        """One rental's trouble; the others go on, and this one comes again."""
+        self.note("failed", which)
+        self.errors[which] = f"{type(error).__name__}: {error}"
+
+    def counts(self) -> dict[str, int]:
+        return {what: len(which) for what, which in self.done.items() if what != "nothing"}
+
+
+def report(findings: Findings, **dimensions: str) -> dict[str, int]:
+    """Log and count what a sweep did (dimensions: the provider, where there is one)."""
+    counts = findings.counts()
+    if not counts:
+        return {}
+    from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+    from gpubroker.messaging.log import logger
+
+    level = logger().error if findings.errors else logger().info
+    level("sweep", extra={"done": findings.done, "errors": findings.errors} | dimensions)
+    for what, count in counts.items():
+        name = "Sweep" + what.title().replace("_", "")
+        with single_metric(name=name, unit=MetricUnit.Count, value=count, namespace="gpubroker") as metric:
+            for dimension, value in {"service": "rentals", **dimensions}.items():
+                metric.add_dimension(name=dimension, value=value)
+    return counts
