@@ -89,7 +89,7 @@ class Front:
             return await self._connect(request, path)
         route = paths.find(self._routes, path)
         target = self._targets.get((route.context, route.api)) if route else None
-        if target is None:
+        if route is None or target is None:
             return problem(404, "not-found", f"Nothing is served at {path}.")
         try:
             body = await request.content.read(BODY_LIMIT + 1) if request.can_read_body else b""
