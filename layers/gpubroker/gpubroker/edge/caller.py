@@ -15,7 +15,7 @@ from gpubroker.edge.address import viewer_address
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import Forbidden, Unauthenticated
 
-__all__ = ["Caller", "Plan", "Role", "admin", "anyone", "identify", "plan", "scoped", "service", "signed_in"]
+__all__ = ["Caller", "Plan", "Role", "admin", "anyone", "identify", "plan", "scoped", "service", "signed_in", "viewer"]
 
 Rule = Callable[[Caller], None]
 
@@ -31,8 +31,11 @@ def identify(event: Mapping[str, Any], headers: Mapping[str, str]) -> Caller:
     return caller
 
 
-def _dependency(rule: Rule) -> Callable[[Request], Caller]:
-    """A Powertools dependency whose rule `serve` can apply by itself to a caller it already knows."""
+def _dependency(rule: Rule, needs: str) -> Callable[[Request], Caller]:
+    """A Powertools dependency whose rule `serve` can apply by itself to a caller it already knows.
+
+    needs: the rule in words, for the API document; empty where no credentials are needed.
+    """
 
     def dependency(request: Request) -> Caller:
         caller = identify(request.resolved_event.raw_event, request.headers)
@@ -40,6 +43,7 @@ def _dependency(rule: Rule) -> Callable[[Request], Caller]:
         return caller
 
     dependency.rule = rule  # type: ignore[attr-defined]
+    dependency.needs = needs  # type: ignore[attr-defined]
     return dependency
 
 
@@ -54,27 +58,43 @@ def _anyone(caller: Caller) -> None:
     """With credentials or without; wrong ones have been refused already."""
 
 
-anyone = _dependency(_anyone)
-signed_in = _dependency(lambda caller: _require(caller, True, ""))
-admin = _dependency(lambda caller: _require(caller, caller.role is Role.ADMIN, "This is for administrators."))
+anyone = _dependency(_anyone, "")
+signed_in = _dependency(lambda caller: _require(caller, True, ""), "credentials of any kind")
+admin = _dependency(
+    lambda caller: _require(caller, caller.role is Role.ADMIN, "This is for administrators."),
+    "an administrator",
+)
 service = _dependency(
-    lambda caller: _require(caller, caller.role is Role.SERVICE, "This is for services, with a service token.")
+    lambda caller: _require(caller, caller.role is Role.SERVICE, "This is for services, with a service token."),
+    "a service token",
 )
 user_or_agent = _dependency(
     lambda caller: _require(
         caller, caller.role in (Role.USER, Role.AGENT, Role.ADMIN), "This acts for a person: a service may not."
-    )
+    ),
+    "a person, or an agent of one",
 )
 
 
 def scoped(scope: str) -> Callable[[Request], Caller]:
     """Signed in, with a credential that carries `scope` (`rentals:write`)."""
-    return _dependency(lambda caller: _require(caller, caller.may(scope), f"This needs the scope {scope}."))
+    return _dependency(
+        lambda caller: _require(caller, caller.may(scope), f"This needs the scope {scope}."), f"the scope `{scope}`"
+    )
 
 
 def plan(least: Plan | str) -> Callable[[Request], Caller]:
     """Signed in, on at least this plan."""
     wanted = Plan(least)
     return _dependency(
-        lambda caller: _require(caller, caller.has_plan(wanted), f"This needs the plan {wanted} or a higher one.")
+        lambda caller: _require(caller, caller.has_plan(wanted), f"This needs the plan {wanted} or a higher one."),
+        f"the plan {wanted} or a higher one",
     )
+
+
+def viewer(request: Request) -> str:
+    """A dependency: the client's address, for routes that do not ask who calls."""
+    return viewer_address(request.resolved_event.raw_event, request.headers)
+
+
+viewer.of_exchange = lambda exchange: exchange.caller.address  # type: ignore[attr-defined]

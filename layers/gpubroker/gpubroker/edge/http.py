@@ -15,6 +15,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 
 from gpubroker.edge import metrics, problems, rate_limits
+from gpubroker.edge.address import viewer_address
 from gpubroker.edge.caller import identify
 from gpubroker.edge.inputs import raw_body
 from gpubroker.edge.log import logger
@@ -89,17 +90,21 @@ def serve(router: Router, *, limited: bool = True) -> Handler:
         return response
 
     handler.route = route  # type: ignore[attr-defined]
+    handler.limited = limited  # type: ignore[attr-defined]
     return handler
 
 
 def _answered(route: Route, event: Event, headers: Mapping[str, str], call: _Call, limited: bool) -> Response:
     try:
-        # A page that neither asks who calls nor counts calls does not need the means to find out.
-        call.caller = caller = identify(event, headers) if limited or route.rules else call.caller
+        # A route that neither asks who calls nor counts calls does not need the means to find out, and is open to who
+        # sends an old credential along (a login, say).
+        if limited or route.rules:
+            caller = identify(event, headers)
+        else:
+            caller = Caller(Role.ANONYMOUS, address=viewer_address(event, headers))
+        call.caller = caller
     except Unauthenticated:
         if limited:  # guessing credentials is counted by address, like all that is anonymous
-            from gpubroker.edge.address import viewer_address
-
             _count(Caller(Role.ANONYMOUS, address=viewer_address(event, headers)), call)
         raise
     for _, rule in route.rules:
