@@ -29,10 +29,6 @@ class RefreshRequest(RequestModel):
     refresh_token: Token
 
 
-class LogoutRequest(RequestModel):
-    everywhere: bool = False
-
-
 class EmailRequest(RequestModel):
     email: Email
 
@@ -72,10 +68,6 @@ class NewServiceAccount(RequestModel):
     kind: Literal["service", "agent"]
     owner_id: Annotated[str, Field(max_length=64)] | None = None
     scopes: Scopes
-
-
-class SecretRotation(RequestModel):
-    revoke_tokens: bool = True
 
 
 class PlanChoice(RequestModel):

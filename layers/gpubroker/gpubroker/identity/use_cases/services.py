@@ -17,7 +17,6 @@ from gpubroker.identity.use_cases.moments import shown
 from gpubroker.identity.views import (
     NewServiceAccount,
     NewServiceAccountView,
-    SecretRotation,
     ServiceAccountView,
     ServiceTokenRequest,
     ServiceTokenView,
@@ -124,7 +123,7 @@ def page(*, limit: int, after: str | None) -> tuple[list[ServiceAccountView], st
 
 
 def rotate_secret(
-    caller: Caller, service_id: str, wanted: SecretRotation, *, idempotency: Idempotency | None
+    caller: Caller, service_id: str, *, revoke_tokens: bool, idempotency: Idempotency | None
 ) -> NewServiceAccountView:
     """A new secret; the old one is void at once, and so are the account's tokens unless `revoke_tokens` is false.
 
@@ -140,7 +139,7 @@ def rotate_secret(
             account,
             digest=secret.digest,
             last_four=secret.last_four,
-            revoke_tokens=wanted.revoke_tokens,
+            revoke_tokens=revoke_tokens,
             changed_by=caller.subject,
             idempotency=idempotency,
             answer=shown_always,
