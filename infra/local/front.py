@@ -1,7 +1,7 @@
 """The edge of the local cloud: one port that plays CloudFront in front of every context's API.
 
 Routes by `infra/paths.yaml`, keeps path and query as they came, proves itself with the edge's secret, says who the
-viewer is, answers CORS, and turns `/ws/...` paths into the query string that the WebSocket API's `$connect` reads.
+viewer is, lets each API answer CORS, and turns `/ws/...` paths into the query string that the WebSocket API's `$connect` reads.
 It does not cache (on AWS anonymous browsing is cached for seconds) and it serves /internal (on AWS it does not).
 """
 
@@ -30,16 +30,8 @@ HOP_BY_HOP = frozenset(
     upgrade content-length host expect""".split()  # noqa: SIM905 - a list of words reads better as words
 )
 FORGEABLE = ("cloudfront-", "x-origin-secret", "x-amz-", "x-amzn-")
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "*",
-}
-PREFLIGHT = CORS | {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS, PATCH, POST, PUT, DELETE",
-    # The wildcard does not cover Authorization (Fetch standard), so it is named.
-    "Access-Control-Allow-Headers": "*, Authorization",
-    "Access-Control-Max-Age": "600",
-}
+# For the answers that the front gives itself; all others bring what their API is configured for, as on AWS.
+CORS = {"Access-Control-Allow-Origin": "*"}
 
 
 class Front:
@@ -82,8 +74,6 @@ class Front:
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request in, one answer out; what goes wrong here is a problem document too."""
-        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
-            return web.Response(status=204, headers=PREFLIGHT)
         path = request.rel_url.raw_path
         if path == "/ws" or path.startswith("/ws/"):
             return await self._connect(request, path)
@@ -111,11 +101,8 @@ class Front:
         ) as upstream:
             answer = await upstream.read()
             headers: CIMultiDict[str] = CIMultiDict(
-                (name, value)
-                for name, value in upstream.headers.items()
-                if name.lower() not in HOP_BY_HOP and not name.lower().startswith("access-control-")
+                (name, value) for name, value in upstream.headers.items() if name.lower() not in HOP_BY_HOP
             )
-            headers.update(CORS)
             return web.Response(status=upstream.status, body=answer, headers=headers)
 
     def _headers(self, request: web.BaseRequest) -> CIMultiDict[str]:
