@@ -10,6 +10,7 @@ import json
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ import httpx
 from infra.local.trouble import Trouble
 
 DOMAIN = "gpubroker.test"
+PATIENCE = 10
 PLANS = {"free": "free", "pro": "pro", "enterprise": "enterprise", "agent-owner": "pro"}
 SERVICE_SCOPES = ["offers:read", "rentals:read", "internal:*"]
 AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write"]
@@ -129,10 +131,15 @@ class _Api:
 
     def _send(self, method: str, path: str, body: dict[str, Any], token: str, allow: int) -> Any:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            answer = self._http.request(method, path, json=body, headers=headers)
-        except httpx.TransportError as error:
-            raise Trouble(f"{method} {path} got no answer ({error!r}).", "See .local/logs/engine.log.") from error
+        for _ in range(PATIENCE):
+            try:
+                answer = self._http.request(method, path, json=body, headers=headers)
+            except httpx.TransportError as error:
+                raise Trouble(f"{method} {path} got no answer ({error!r}).", "See .local/logs/engine.log.") from error
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            # All of this comes from one address without credentials: the limits of the free plan hold for it, too.
+            time.sleep(float(answer.headers.get("Retry-After", "1")))
         if answer.status_code == allow:
             return None
         if not answer.is_success:
