@@ -54,10 +54,10 @@ class InstanceOrder:
 
     label           unique per rental member, at most 60 characters of [a-z0-9-]: how the instance is found again
     ssh_public_key  one OpenSSH line
-    image           a container image where the provider runs containers (vast.ai, RunPod), an OS image name
-                    at Shadeform; None takes the adapter's default
+    image           a container image. Where the provider runs containers (vast.ai, RunPod) the instance is that
+                    container, None takes the adapter's default; a VM (Lambda Cloud, Shadeform) starts it beside itself
     disk_gb         local disk asked for; providers whose shapes have a fixed disk ignore it
-    env             environment of the container; providers that start a plain VM get it exported by the start script
+    env             environment of the container and of the start script; names are [A-Za-z_][A-Za-z0-9_]*
     start_script    shell text that runs once the machine is up
     """
 

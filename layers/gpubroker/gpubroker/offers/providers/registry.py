@@ -16,6 +16,7 @@ import httpx
 
 from gpubroker.kernel.time import Clock
 from gpubroker.offers import errors, wire
+from gpubroker.offers.credentials import CredentialsUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +156,7 @@ async def fetch_all(
                 slug,
                 client,
                 base_url=base_url_of(slug, providers_url),
-                api_key=keys.get(slug),
+                api_key=_key_of(keys, slug),
                 now=now,
                 time_box=time_box,
             )
@@ -163,6 +164,14 @@ async def fetch_all(
         )
     )
     return {outcome.provider: outcome for outcome in outcomes}
+
+
+def _key_of(keys: Mapping[str, Any], slug: str) -> Any:
+    """The key, None where there is none or where none can be had just now: some providers answer without."""
+    try:
+        return keys.get(slug)
+    except CredentialsUnavailable:
+        return None
 
 
 class Fetcher:

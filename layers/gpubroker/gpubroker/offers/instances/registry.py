@@ -1,0 +1,57 @@
+"""Which providers we can rent at, and the account to do it with: the platform's, or the caller's own."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from gpubroker.offers import errors
+from gpubroker.offers.credentials import CredentialsUnavailable, platform_keys
+from gpubroker.offers.instances import lambdalabs, runpod, shadeform, vastai
+from gpubroker.offers.instances.exchange import DEADLINE, Exchange
+from gpubroker.offers.instances.port import InstanceApi
+
+_KINDS: dict[str, tuple[str, Callable[[Any], dict[str, str]], Callable[[Exchange], InstanceApi]]] = {
+    vastai.SLUG: (vastai.ORIGIN, vastai.headers, vastai.VastInstances),
+    runpod.SLUG: (runpod.ORIGIN, runpod.headers, runpod.RunPodInstances),
+    lambdalabs.SLUG: (lambdalabs.ORIGIN, lambdalabs.headers, lambdalabs.LambdaInstances),
+    shadeform.SLUG: (shadeform.ORIGIN, shadeform.headers, shadeform.ShadeformInstances),
+}
+
+RENTABLE: frozenset[str] = frozenset(_KINDS)
+"""Slugs of the providers at which this house can create instances."""
+
+
+def instances_of(slug: str, key: Any = None, *, providers_url: str | None = None) -> InstanceApi:
+    """The instances of one account at one provider.
+
+    `key` None is the platform's account. `providers_url` None is what PROVIDERS_URL says, and that empty the real
+    provider. Raises LookupError for a provider that we cannot rent at, BadCredentials when there is no key,
+    ProviderUnavailable while the platform's keys cannot be read.
+    """
+    if slug not in _KINDS:
+        raise LookupError(f"{slug} is no provider to rent at")
+    if key is None:
+        try:
+            key = platform_keys().get(slug)
+        except CredentialsUnavailable as error:
+            raise errors.ProviderUnavailable(slug, "the platform's keys cannot be read") from error
+    if not key:
+        raise errors.BadCredentials(slug, "no key")
+    origin, headers, kind = _KINDS[slug]
+    local = os.environ.get("PROVIDERS_URL", "") if providers_url is None else providers_url
+    base_url = f"{local.rstrip('/')}/{slug}" if local else origin
+    return kind(Exchange(slug, base_url, headers(key), _client(bool(local))))
+
+
+@functools.cache
+def _client(local: bool) -> httpx.Client:
+    """One pool of connections for the life of a warm Lambda. Local calls never take the environment's proxy."""
+    return httpx.Client(
+        timeout=httpx.Timeout(DEADLINE, connect=5.0),
+        limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=60),
+        headers={"user-agent": "gpubroker/2"},
+        trust_env=not local,
+    )
