@@ -13,8 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gpubroker.edge import rate_limits
-from gpubroker.edge.rate_limits import POLICIES, TAKE, WINDOW_S, Limiter, Policy
+from gpubroker.edge.rate_limits import POLICIES, Limiter
 from gpubroker.edge.redis_client import connect
+from gpubroker.edge.shared_window import TAKE, WINDOW_S, Policy
 from gpubroker.kernel.caller import Caller, Plan, Role
 
 SECOND = 1_000_000

@@ -26,109 +26,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from hashlib import sha1
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpubroker.edge.redis_client import redis_client
+from gpubroker.edge.shared_window import WINDOW_S, Policy, take
 from gpubroker.kernel.caller import Caller, Plan
-from gpubroker.resilience.sliding_window import MICROSECONDS, SlidingWindow
+from gpubroker.resilience.sliding_window import SlidingWindow
 
 if TYPE_CHECKING:
     from redis import Redis
 
 logger = logging.getLogger(__name__)
 
-WINDOW_S = 1
 AWAY_S = 1.0
 """How long Redis is left alone after it failed, in seconds."""
 BUCKETS = 4096
 """Buckets a process remembers, the least recently used forgotten first: about 2 MB of leases and refusals."""
-
-TAKE = """\
-local now = redis.call('TIME')
-now = now[1] * 1000000 + now[2]
-local key, process = KEYS[1], 'L' .. ARGV[1]
-local limit, window, grain = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local extra, share, lease = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local unspent_of, unspent = ARGV[8], tonumber(ARGV[9])
-local held = grain - 1 + window
-local used, leased, slots = 0, 0, {}
-local all = redis.call('HGETALL', key)
-for i = 1, #all, 2 do
-  local field, value = all[i], all[i + 1]
-  if string.sub(field, 1, 1) == 'L' then
-    local till, permits = string.match(value, '(%d+):(%d+)')
-    till = tonumber(till)
-    if field == process or till <= now or till > now + 2 * lease then
-      redis.call('HDEL', key, field)
-    else
-      leased = leased + permits
-    end
-  else
-    local at, permits = tonumber(field), tonumber(value)
-    if field == unspent_of and unspent > 0 then
-      permits = math.max(0, permits - unspent)
-      redis.call('HSET', key, field, permits)
-    end
-    if permits == 0 or at + held <= now or at > now + window then
-      redis.call('HDEL', key, field)
-    else
-      used = used + permits
-      slots[#slots + 1] = {at, permits}
-    end
-  end
-end
-table.sort(slots, function(a, b) return a[1] < b[1] end)
-if used >= limit then
-  local freed, i = 0, 0
-  repeat
-    i = i + 1
-    freed = freed + slots[i][2]
-  until used - freed < limit
-  return {0, 0, slots[i][1] + held - now, ''}
-end
-extra = math.max(0, math.min(extra, share - leased, limit - used - 1))
-local slot = string.format('%.0f', now - now % grain)
-redis.call('HINCRBY', key, slot, 1 + extra)
-if extra > 0 then
-  redis.call('HSET', key, process, string.format('%.0f:%d', now + lease, extra))
-end
-redis.call('PEXPIRE', key, math.ceil((held + lease) / 1000) + 1)
-local oldest = slots[1] and slots[1][1] or tonumber(slot)
-return {1 + extra, limit - used - 1 - extra, oldest + held - now, slot}
-"""
-"""One decision, one key. The hash holds a field for each slot of time (its start in microseconds: permits charged
-then) and one for each process with a lease (`L<process>`: when it ends, permits). Whatever stands outside the window,
-be it in the future because a clock was set back, is dropped. Redis 6.2 and Valkey run it alike.
-
-KEYS: the bucket. ARGV: process, limit, window, grain, extra permits wished for, extra permits that may be out at once,
-length of a lease, slot of the permits that were not spent, how many those are (times in microseconds).
-Answers {permits granted, left for others, microseconds until the oldest leaves or, refused, until one is free, slot}.
-"""
-_SHA = sha1(TAKE.encode(), usedforsecurity=False).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """One plan's limit.
-
-    limit     requests in any second
-    lease_s   how long a process may keep permits, in seconds; 0 counts every request in Redis, exactly
-    share     the part of `limit` that may be leased and unspent at once, over all processes
-    grain_us  length of the slots that permits are counted by, in microseconds; each counts until the end of its slot
-    """
-
-    limit: int
-    lease_s: float = 0.0
-    share: float = 0.0
-    grain_us: int = 1
-
-    @property
-    def most_leased(self) -> int:
-        return int(self.limit * self.share)
-
 
 POLICIES = {
     Plan.FREE: Policy(10),
@@ -217,20 +131,9 @@ class Limiter:
         if lease is not None and not lease.refused:
             unspent, slot = lease.permits, lease.slot
             lease.permits = 0  # given back by this call; should its answer be lost, charged and unspent, never spent
-        arguments = (
-            f"rate:{bucket}",
-            self._process,
-            policy.limit,
-            WINDOW_S * MICROSECONDS,
-            policy.grain_us,
-            min(_wish(policy, lease, unspent, at), policy.most_leased),
-            policy.most_leased,
-            round(policy.lease_s * MICROSECONDS),
-            slot,
-            unspent,
-        )
+        wish = _wish(policy, lease, unspent, at)
         try:
-            granted, remaining, wait_us, slot = _run(client, arguments)
+            granted = take(client, bucket, policy, process=self._process, wish=wish, slot=slot, unspent=unspent)
         except (RedisError, OSError) as error:
             if not self._away:
                 logger.warning("rate limits are counted by each process alone: Redis failed with %r", error)
@@ -239,18 +142,22 @@ class Limiter:
         if self._away:
             logger.warning("rate limits are counted together again: Redis answers")
             self._away = False
-        wait = wait_us / MICROSECONDS
         # All waits are counted from before the script ran, so they end here no later than they do there.
-        if not granted:
-            self._remember(bucket, _Lease(at + wait, permits=0, remaining=0, reset_at=0, slot=b"", refused=True))
-            return Decision(False, policy.limit, 0, wait, wait)
+        until, permits = at + granted.wait_s, granted.permits
+        if not permits:
+            self._remember(bucket, _Lease(until, permits=0, remaining=0, reset_at=0, slot=b"", refused=True))
+            return Decision(False, policy.limit, 0, granted.wait_s, granted.wait_s)
         if policy.lease_s:
-            until = at + policy.lease_s
-            self._remember(
-                bucket,
-                _Lease(until, permits=granted - 1, remaining=remaining, reset_at=at + wait, slot=slot, refused=False),
+            kept = _Lease(
+                at + policy.lease_s,
+                permits=permits - 1,
+                remaining=granted.remaining,
+                reset_at=until,
+                slot=granted.slot,
+                refused=False,
             )
-        return Decision(True, policy.limit, remaining + granted - 1, wait, 0.0)
+            self._remember(bucket, kept)
+        return Decision(True, policy.limit, granted.remaining + permits - 1, granted.wait_s, 0.0)
 
     def _remember(self, bucket: str, lease: _Lease) -> None:
         self._leases[bucket] = lease
@@ -275,18 +182,6 @@ def _wish(policy: Policy, last: _Lease | None, unspent: int, at: float) -> int:
         return 0
     spent = last.granted - unspent
     return 2 * spent + 1 if at < last.until else spent - 1  # it did not last, or it was enough
-
-
-def _run(client: "Redis", arguments: tuple[str | int | bytes, ...]) -> tuple[int, int, int, bytes]:
-    """TAKE, by its hash; with its text when Redis does not know it (restarted, failed over, flushed)."""
-    from redis.exceptions import NoScriptError
-
-    try:
-        answer = client.evalsha(_SHA, 1, *arguments)
-    except NoScriptError:
-        answer = client.eval(TAKE, 1, *arguments)
-    granted, remaining, wait_us, slot = answer
-    return granted, remaining, wait_us, slot
 
 
 @cache
