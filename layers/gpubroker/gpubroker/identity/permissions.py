@@ -34,9 +34,6 @@ _GRANTABLE: dict[str, frozenset[str]] = {
     "service": frozenset({OFFERS_READ, RENTALS_READ, INTERNAL_ALL}),
 }
 
-# An API key that names no scopes: what a program needs to rent, and not the power to make further keys.
-DEFAULT_KEY_SCOPES = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE})
-
 # (method, path) that a credential with the scope may call (305).
 ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
     OFFERS_READ: (

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from gpubroker.identity.api_keys import new_key
-from gpubroker.identity.permissions import DEFAULT_KEY_SCOPES, refused
+from gpubroker.identity.permissions import KEYS_MANAGE, refused
 from gpubroker.identity.store import keys as store
 from gpubroker.identity.store.items import Identity
 from gpubroker.identity.use_cases.moments import shown
@@ -23,7 +23,7 @@ def create(caller: Caller, wanted: NewApiKey, *, idempotency: Idempotency | None
     """
     if caller.role not in (Role.USER, Role.ADMIN):
         raise Forbidden("API keys belong to users; a service account has its secret.")
-    scopes = sorted(DEFAULT_KEY_SCOPES & caller.scopes if wanted.scopes is None else set(wanted.scopes))
+    scopes = sorted(caller.scopes - {KEYS_MANAGE} if wanted.scopes is None else set(wanted.scopes))
     if beyond := refused(scopes, caller.scopes):
         raise Invalid.of("scopes", f"{', '.join(beyond)}: no scope that you could give")
     if not scopes:

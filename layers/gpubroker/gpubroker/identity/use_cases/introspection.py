@@ -13,7 +13,7 @@ from gpubroker.kernel.errors import NotFound, Unauthenticated
 def me(caller: Caller) -> MeView:
     """The caller, as the verifier sees it, with the profile of a person. Raises NotFound."""
     found = MeView(
-        user_id=caller.tenant,
+        user_id=_user_id(caller),
         subject=caller.subject,
         role=caller.role.value,
         plan=caller.plan,
@@ -43,12 +43,17 @@ def validate(token: str, *, verifier: Verifier, address: str) -> ValidationView:
         return ValidationView(valid=False)
     return ValidationView(
         valid=True,
-        user_id=caller.tenant,
+        user_id=_user_id(caller),
         subject=caller.subject,
         role=caller.role.value,
         plan=caller.plan,
         permissions=sorted(caller.scopes),
     )
+
+
+def _user_id(caller: Caller) -> str:
+    """The person behind a caller; a service stands for itself."""
+    return caller.subject if caller.role is Role.SERVICE else caller.tenant
 
 
 def service_permissions(service_id: str) -> ServicePermissionsView:
