@@ -7,13 +7,18 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path
 
 from gpubroker.console import pages
 from gpubroker.edge.http import Answer, serve
-from gpubroker.edge.pages import answer
+from gpubroker.edge.pages import answer, documented
 from gpubroker.kernel.errors import NotFound
 
 router = Router()
 
 
-@router.get("/assets/<name>", tags=["console"], summary="A script, a style or a picture of the pages")
+@router.get(
+    "/assets/<name>",
+    tags=["console"],
+    summary="A script, a style or a picture of the pages",
+    responses=documented("*/*"),
+)
 def get_asset(
     name: Annotated[str, Path(max_length=50)],
     if_none_match: Annotated[str | None, Header()] = None,

@@ -7,12 +7,14 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 
 from gpubroker.console import pages
 from gpubroker.edge.http import Answer, serve
-from gpubroker.edge.pages import answer
+from gpubroker.edge.pages import answer, documented
 
 router = Router()
 
 
-@router.get("/docs", tags=["console"], summary="The page that explores this document")
+@router.get(
+    "/docs", tags=["console"], summary="The page that explores this document", responses=documented("text/html")
+)
 def get_docs(if_none_match: Annotated[str | None, Header()] = None) -> Answer:
     return answer(pages.page("docs"), if_none_match)
 

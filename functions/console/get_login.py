@@ -7,12 +7,12 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from gpubroker.console import pages
 from gpubroker.edge.http import Answer, serve
-from gpubroker.edge.pages import answer
+from gpubroker.edge.pages import answer, documented
 
 router = Router()
 
 
-@router.get("/auth/login", tags=["console"], summary="The page to log in")
+@router.get("/auth/login", tags=["console"], summary="The page to log in", responses=documented("text/html"))
 def get_login(
     # Read by the page's script, which goes there afterwards if it is a path of this host.
     next: Annotated[str | None, Query(max_length=500)] = None,

@@ -51,7 +51,7 @@ def cfn_lint(paths: list[Path]) -> Iterator[Finding]:
 
 
 def _cfn_lint(text: str, where: str, *, level: str = "") -> Iterator[Finding]:
-    from cfnlint.api import lint
+    from cfnlint.api import lint  # type: ignore[import-untyped]
 
     for match in lint(text, regions=["us-east-1"]):
         if match.rule.id.startswith(level):

@@ -58,7 +58,7 @@ def name_of(path: Path) -> str:
 @cache
 def load(path: Path) -> Json:
     """A template as written, its short forms (`!Ref x`) spelled out. Not to be changed by the reader."""
-    from samtranslator.yaml_helper import yaml_parse
+    from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-untyped]
 
     loaded = yaml_parse(path.read_text(encoding="utf-8"))
     return loaded if isinstance(loaded, dict) else {}
@@ -100,8 +100,8 @@ def state_machine_files(path: Path) -> dict[str, Path]:
 def translated(path: Path) -> Json:
     """The CloudFormation that SAM makes of a template. Raises InvalidDocumentException as SAM does."""
     from boto3 import Session
-    from samtranslator.parser.parser import Parser
-    from samtranslator.translator.translator import Translator
+    from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]
+    from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]
 
     # Its usage metrics go nowhere, and it warns about that for each template.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)

@@ -1,5 +1,7 @@
 """How a static page is answered: whole, or as 304 to someone who has it already (RFC 9110 §13.1.2)."""
 
+from typing import Any
+
 from gpubroker.console.pages import Page
 from gpubroker.edge.http import Answer
 
@@ -10,3 +12,11 @@ def answer(page: Page, if_none_match: str | None) -> Answer:
     if page.tag in known or "*" in known:
         return Answer(None, status=304, headers=page.headers(), content_type=page.content_type)
     return Answer(page.text, headers=page.headers(), content_type=page.content_type)
+
+
+def documented(content_type: str) -> dict[int, Any]:
+    """What a route says of a page in the API document."""
+    return {
+        200: {"description": "The file.", "content": {content_type: {"schema": {"type": "string"}}}},
+        304: {"description": "As you have it."},
+    }

@@ -1,0 +1,294 @@
+"""`python -m infra.openapi`: the API document (OpenAPI 3.1), written from the handlers.
+
+Powertools' resolver describes the routers as mounted on it; what it cannot know is added here from the same handlers:
+who may call (their rules), which problems come back, which headers `serve` reads and sets. The committed document is
+docs/openapi.json; the console serves a copy. tests/contract compares both with what this module makes.
+"""
+
+import importlib
+import inspect
+import json
+import sys
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from gpubroker.edge.http import Answer
+from gpubroker.edge.idempotency import idempotency_key, required_idempotency_key
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENT = ROOT / "docs" / "openapi.json"
+SERVED = ROOT / "layers" / "gpubroker" / "gpubroker" / "console" / "static" / "openapi.json"
+
+TITLE = "GPUBROKER"
+DESCRIPTION = """\
+Finds, ranks, rents, meters and ends GPUs across many clouds.
+
+Amounts are USD as JSON numbers; fields that end in `_micros` say the same exactly, as integer micro-dollars.
+Errors are problem documents (RFC 9457) with a stable `type`. Lists are read with `limit` and an opaque `cursor`.
+Writes take an `Idempotency-Key`: the same key and body gives the stored answer again.
+Limits are per second and by plan (free 10, pro 100, enterprise 1000), for callers without credentials by address.
+"""
+TAGS = {
+    "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
+    "rentals": "Renting, watching, scaling and ending.",
+    "identity": "Accounts, sessions, keys, service and agent credentials, plans.",
+    "internal": "For other services of the house, with a service token; not reachable through the public edge.",
+    "console": "Pages for people.",
+}
+SECURITY_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token, a service token, an agent token or an API key.",
+    },
+    "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+}
+# What Powertools describes of its own validation, which `serve` replaces, and of Answer, which is no body.
+DROPPED_SCHEMAS = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}
+
+PROBLEM = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. Further members may follow, as the type says.",
+    "required": ["type", "title", "status", "detail", "instance"],
+    "properties": {
+        "type": {
+            "type": "string",
+            "description": "Stable; what a program looks at.",
+            "examples": ["/docs/problems#invalid"],
+        },
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "For people."},
+        "instance": {"type": "string", "description": "The request's id, to quote when reporting a problem."},
+        "errors": {
+            "type": "array",
+            "description": "Each wrong field.",
+            "items": {
+                "type": "object",
+                "required": ["field", "message"],
+                "properties": {"field": {"type": "string"}, "message": {"type": "string"}},
+            },
+        },
+    },
+}
+
+PROBLEMS = {
+    "400": "The body is no JSON, or has a key twice.",
+    "401": "No credentials, or ones that do not hold.",
+    "403": "Known, and not allowed to.",
+    "404": "There is no such thing, or it is somebody else's.",
+    "409": "What was asked for does not fit the state of things.",
+    "413": "The body is over 256 KB.",
+    "422": "Well-formed and wrong; `errors` names each field.",
+    "429": "Over the plan's limit; `Retry-After` says when to come back.",
+    "default": "Anything else that went wrong.",
+}
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One handler file: its module and what `serve` made of its route."""
+
+    module: ModuleType
+
+    @property
+    def handler(self) -> Any:
+        return self.module.handler
+
+    @property
+    def router(self) -> Router:
+        return self.module.router  # type: ignore[no-any-return]
+
+    @property
+    def method(self) -> str:
+        return str(self.handler.route.method)
+
+    @property
+    def path(self) -> str:
+        return str(self.handler.route.path)
+
+    @property
+    def function(self) -> Any:
+        return self.handler.route.function
+
+    def dependencies(self) -> list[Any]:
+        """The functions behind the `Depends` of its parameters."""
+        hints = get_type_hints(self.function, include_extras=True)
+        markers = [extra for hint in hints.values() if get_origin(hint) is Annotated for extra in get_args(hint)[1:]]
+        return [marker.dependency for marker in markers if isinstance(marker, Depends)]
+
+    def needs(self) -> str | None:
+        """Who may call, in words; empty for anybody; None where nobody is asked."""
+        found = [dependency.needs for dependency in self.dependencies() if hasattr(dependency, "needs")]
+        return "; ".join(found) if found else None
+
+
+@cache
+def endpoints() -> tuple[Endpoint, ...]:
+    """Every handler that serves a route, by path and method."""
+    files = sorted((ROOT / "functions").glob("*/*.py"))
+    modules = [importlib.import_module(f"{file.parent.name}.{file.stem}") for file in files if file.stem != "__init__"]
+    found = [Endpoint(module) for module in modules if hasattr(module, "router")]
+    return tuple(sorted(found, key=lambda endpoint: (endpoint.path, endpoint.method)))
+
+
+def _described(router: Router) -> Router:
+    """The router with `Answer[Model]` read as Model, which is what the caller receives."""
+    described = Router()  # type: ignore[no-untyped-call]
+    for options, function in router._routes.items():
+        returned = get_type_hints(function, include_extras=True).get("return")
+        if get_origin(returned) is Answer or returned is Answer:
+            model = get_args(returned)[0] if get_args(returned) else Any
+            function = _returning(function, model)
+        described._routes[options] = function
+    described._routes_with_middleware = router._routes_with_middleware
+    return described
+
+
+def _returning(function: Any, model: Any) -> Any:
+    """A stand-in with the same parameters and another return annotation."""
+
+    def stand_in(*arguments: Any, **named: Any) -> Any:
+        return function(*arguments, **named)
+
+    signature = inspect.signature(function, eval_str=True)
+    stand_in.__name__, stand_in.__doc__, stand_in.__module__ = function.__name__, function.__doc__, function.__module__
+    stand_in.__signature__ = signature.replace(return_annotation=model)  # type: ignore[attr-defined]
+    stand_in.__annotations__ = {**get_type_hints(function, include_extras=True), "return": model}
+    return stand_in
+
+
+def resolver() -> APIGatewayHttpResolver:
+    """Powertools' validating resolver with every router on it."""
+    app = APIGatewayHttpResolver(enable_validation=True)
+    for endpoint in endpoints():
+        app.include_router(_described(endpoint.router))
+    return app
+
+
+def document() -> Json:
+    """The whole document."""
+    version = _version()
+    schema = resolver().get_openapi_schema(title=TITLE, version=version, openapi_version="3.1.0")
+    raw: Json = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
+    by_route = {(endpoint.path, endpoint.method.lower()): endpoint for endpoint in endpoints()}
+    paths: Json = {}
+    for path, operations in sorted(raw["paths"].items()):
+        paths[path] = {
+            method: _operation(operation, by_route[path, method]) for method, operation in sorted(operations.items())
+        }
+    schemas = {name: body for name, body in raw["components"]["schemas"].items() if name not in DROPPED_SCHEMAS}
+    used = {tag for operations in paths.values() for operation in operations.values() for tag in operation["tags"]}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": TITLE, "version": version, "description": DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
+        "paths": paths,
+        "components": {
+            "schemas": dict(sorted({**schemas, "Problem": PROBLEM}.items())),
+            "responses": _problems(),
+            "securitySchemes": SECURITY_SCHEMES,
+        },
+    }
+
+
+def _version() -> str:
+    import tomllib
+
+    return str(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"])
+
+
+def _operation(generated: Json, endpoint: Endpoint) -> Json:
+    operation = deepcopy(generated)
+    operation["operationId"] = endpoint.function.__name__
+    operation.setdefault("tags", [endpoint.module.__name__.partition(".")[0]])
+    needs = endpoint.needs()
+    about = inspect.getdoc(endpoint.function) or ""
+    operation["description"] = "\n\n".join(filter(None, [about, f"Needs {needs}." if needs else ""]))
+    if not operation["description"]:
+        del operation["description"]
+    credentials: list[Json] = [{name: []} for name in SECURITY_SCHEMES]
+    if needs:
+        operation["security"] = credentials
+    elif needs == "":
+        operation["security"] = [{}, *credentials]
+    dependencies = endpoint.dependencies()
+    if idempotency_key in dependencies or required_idempotency_key in dependencies:
+        operation.setdefault("parameters", []).append(_idempotency(required=required_idempotency_key in dependencies))
+    operation["responses"] = _responses(operation["responses"], operation, endpoint)
+    return dict(sorted(operation.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else 99))
+
+
+_ORDER = ["tags", "summary", "description", "operationId", "security", "parameters", "requestBody", "responses"]
+
+
+def _idempotency(*, required: bool) -> Json:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": required,
+        "description": "Same key and body: the stored answer again. Same key, another body: 422.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21\\x23-\\x7e]+$"},
+    }
+
+
+def _responses(generated: Json, operation: Json, endpoint: Endpoint) -> Json:
+    """What the route says of its success, and the problems that the edge makes of everything else."""
+    success = {status: body for status, body in generated.items() if status.startswith(("2", "3"))}
+    if "202" in success:  # `Prefer: wait`, or nothing left to be done
+        success["202"]["headers"] = {name: {"schema": {"type": "string"}} for name in ("Location", "Retry-After")}
+        success["200"] = {**success["202"], "description": "It was done while the caller waited."}
+    for status, body in success.items():
+        if status in ("204", "304"):  # Powertools describes a body here too
+            body.pop("content", None)
+        body["description"] = body["description"].replace("Successful Response", "Success.")
+    parameters = operation.get("parameters", [])
+    kinds = {parameter["in"] for parameter in parameters}
+    said = {
+        "400": "requestBody" in operation,
+        "401": bool(operation.get("security")),
+        "403": bool(endpoint.needs()),
+        "404": "path" in kinds,
+        "409": any(parameter["name"] == "Idempotency-Key" for parameter in parameters),
+        "413": "requestBody" in operation,
+        "422": "requestBody" in operation or bool(kinds & {"query", "path"}),
+        "429": bool(endpoint.handler.limited),
+        "default": True,
+    }
+    problems = {status: {"$ref": f"#/components/responses/{status}"} for status, applies in said.items() if applies}
+    return dict(sorted(success.items())) | problems
+
+
+def _problems() -> Json:
+    """The shared problem responses, by status."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    problems: Json = {status: {"description": text, "content": content} for status, text in PROBLEMS.items()}
+    problems["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    return problems
+
+
+def text() -> str:
+    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+
+
+def main() -> None:
+    written = text()
+    for path in (DOCUMENT, SERVED):
+        path.write_text(written, encoding="utf-8")
+    sys.stdout.write(f"{DOCUMENT.relative_to(ROOT)}: {len(endpoints())} operations\n")
+
+
+if __name__ == "__main__":
+    main()
