@@ -11,12 +11,13 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from infra.local import aws, paths, ports, redis_server
+from infra.local import aws, credentials, market, paths, ports, redis_server
 from infra.local.deployer import Deployer, Deployment
 from infra.local.processes import Processes
 from infra.local.progress import Progress
@@ -138,18 +139,30 @@ class LocalCloud:
         with self._progress.step("front"):
             self._configure_front(deployment)
             self._start_front()
+        with self._progress.step("callers") as note:
+            callers = self._callers()
+            note(", ".join(callers))
+        with self._progress.step("market") as note:
+            note(market.fill(self.base_url))
         environment = {
             "base_url": self.base_url,
             "ws_url": self.base_url.replace("http", "ws", 1) + "/ws",
             "aws_endpoint_url": self.endpoint_url,
             "region": aws.REGION,
-            "redis_url": redis_server.url(self.ports["redis"]),
+            "credentials": callers,
             "providers_url": self.providers_url,
+            "redis_url": redis_server.url(self.ports["redis"]),
             "live": self.live,
-            "credentials": {},
+            "stack": {"outputs": deployment.outputs, "nested": deployment.nested},
         }
         self._write("environment.json", environment)
         return environment
+
+    def _callers(self) -> dict[str, dict[str, str]]:
+        kept = self.directory / "callers.json"
+        admin = credentials.AdminCommand(ROOT, self.processes.environment(aws.variables(self.endpoint_url)))
+        keep = partial(self._write, kept.name)
+        return credentials.Callers(self.base_url, keep, credentials.read(kept), admin).ready()
 
     def _deploy(self) -> Deployment:
         return Deployer(self.endpoint_url).deploy(

@@ -1,7 +1,7 @@
 """The edge of the local cloud: one port that plays CloudFront in front of every context's API.
 
 Routes by `infra/paths.yaml`, keeps path and query as they came, proves itself with the edge's secret, says who the
-viewer is, lets each API answer CORS, and turns `/ws/...` paths into the query that the WebSocket API's `$connect` reads.
+viewer is, lets each API answer CORS, and turns `/ws/...` paths into the query that `$connect` reads.
 It does not cache (on AWS anonymous browsing is cached for seconds) and it serves /internal (on AWS it does not).
 """
 

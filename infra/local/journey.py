@@ -46,6 +46,7 @@ class _Person:
         self._http = http
         self._token = {"Authorization": f"Bearer {environment['credentials']['pro']['token']}"}
         self._trace = WorkflowTrace(environment["aws_endpoint_url"])
+        self._live = bool(environment.get("live"))
         self._print = say
         self._started = time.perf_counter()
 
@@ -68,20 +69,19 @@ class _Person:
     def choose(self) -> dict[str, Any]:
         """The cheapest H100 that can be had, and the best one for several wishes at once, which is rented."""
         self.title("Choosing an H100")
-        wanted = {"gpu": "H100", "availability": "available", "per_page": 1, "rentable": "true"}
-        cheapest = self._first(
-            self._ask("GET", "/api/v2/providers", params=wanted | {"sort": "price"}), "cheapest H100"
-        )
-        self.say(f"cheapest: {_offer(cheapest)}")
+        wanted: dict[str, Any] = {"gpu": "H100", "availability": "available", "limit": 1}
+        if not self._live:
+            wanted["rentable"] = "true"
+        cheapest = _first(self._ask("GET", "/api/v2/providers", params=wanted | {"sort": "price"})["offers"])
+        self.say(f"cheapest:       {_offer(cheapest)}")
         weights = ",".join(f"{name}:{weight}" for name, weight in WEIGHTS.items())
-        ranking = self._ask(
-            "GET", "/api/v2/providers/ranking", params=wanted | {"method": "topsis", "weights": weights}
-        )
-        best = self._first(ranking, "best H100")
-        offer: dict[str, Any] = best.get("offer", best)
-        self.say(f"best by TOPSIS ({weights}):")
-        self.say(f"          {_offer(offer)}")
-        self.say(f"  because {_reason(best)}")
+        query = wanted | {"method": "topsis", "weights": weights}
+        ranked = self._ask("GET", "/api/v2/providers/ranking", params=query)
+        best = _first(ranked["ranking"])
+        offer: dict[str, Any] = best["offer"]
+        self.say(f"best by TOPSIS: {_offer(offer)}")
+        self.say(f"  of {ranked['total']} by {weights}")
+        self.say(f"  {best['explanation']}")
         return offer
 
     def rent(self, offer: dict[str, Any]) -> dict[str, Any]:
@@ -157,12 +157,6 @@ class _Person:
             raise Trouble(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}", "See .local/logs.")
         return answer
 
-    def _first(self, page: dict[str, Any], what: str) -> dict[str, Any]:
-        if not page["offers"]:
-            raise Trouble(f"There is no {what} in the market right now.", "Try again in a minute.")
-        first: dict[str, Any] = page["offers"][0]
-        return first
-
 
 def next_steps(environment: dict[str, Any]) -> str:
     """Lines to paste into a second terminal."""
@@ -193,9 +187,15 @@ def _offer(offer: dict[str, Any]) -> str:
     )
 
 
-def _reason(ranked: dict[str, Any]) -> str:
-    return str(ranked)
+def _first(offers: list[dict[str, Any]]) -> dict[str, Any]:
+    if not offers:
+        raise Trouble("There is no such offer in the market right now.", "Try again in a minute.")
+    return offers[0]
 
 
 def _freshness(part: dict[str, Any]) -> str:
-    return str(part)
+    """One provider's part of the market: how many offers, how old, and what is wrong with it."""
+    if part["age_seconds"] is None:
+        return f"{part['provider']:<15} gave no answer: {part.get('error') or part['status']}"
+    stale = "  STALE" if part["stale"] else ""
+    return f"{part['provider']:<15} {part['offers']:>5,} offers, {part['age_seconds']:.0f} s old{stale}"
