@@ -5,7 +5,7 @@ Each module's docstring names the AWS behaviour that it restores and where AWS d
 
 from importlib import import_module
 
-NAMES = ("nested_stacks", "openapi_body", "workers", "stream_sources", "queue_sources", "event_targets")
+NAMES = ("nested_stacks", "openapi_body", "workers", "stream_sources", "queue_sources", "event_targets", "workflows")
 
 
 def apply_all() -> None:
