@@ -71,7 +71,7 @@ def test_a_process_that_is_asked_rarely_loses_nothing(client, clock):
 
 
 def test_with_redis_away_counting_goes_on_and_nothing_is_lost(server, clock, caplog):
-    client = connect(server.url)
+    client = connect(server.url, timeout_s=2.0)
     registry = Registry(lambda: client, clock=clock)
     registry.count_request("/r", "GET", 200, 0.02)
     server.stop()
