@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header
 
 from gpubroker.edge.caller import Caller, signed_in
 from gpubroker.edge.http import serve
-from gpubroker.identity.signing import signing_keys
+from gpubroker.identity.store.ring import known_keys
 from gpubroker.identity.use_cases import sessions
 from gpubroker.identity.views import PasswordChange
 from gpubroker.kernel.time import utc_now
@@ -28,7 +28,7 @@ def change_password(
     authorization: Annotated[str, Header()] = "",
 ) -> None:
     token = authorization.partition(" ")[2].strip()
-    sessions.change_password(token, given.current_password, given.new_password, keys=signing_keys(), now=utc_now())
+    sessions.change_password(token, given.current_password, given.new_password, keys=known_keys(), now=utc_now())
 
 
 handler = serve(router, limited=False)

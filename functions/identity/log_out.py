@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
 from gpubroker.edge.caller import Caller, signed_in
 from gpubroker.edge.http import serve
-from gpubroker.identity.signing import signing_keys
+from gpubroker.identity.store.ring import known_keys
 from gpubroker.identity.use_cases import sessions
 from gpubroker.kernel.time import utc_now
 
@@ -22,7 +22,7 @@ def log_out(
     everywhere: Annotated[bool, Query()] = False,
 ) -> None:
     token = authorization.partition(" ")[2].strip()
-    sessions.log_out(token, everywhere=everywhere, keys=signing_keys(), now=utc_now())
+    sessions.log_out(token, everywhere=everywhere, keys=known_keys(), now=utc_now())
 
 
 handler = serve(router, limited=False)

@@ -48,7 +48,10 @@ class PasswordChange(RequestModel):
 
 
 class NewApiKey(RequestModel):
-    """scopes: at most the caller's own; none given: all of them but `keys:manage`. expires_in_days: never, unless given."""
+    """scopes: at most the caller's own; none given means all of them but `keys:manage`.
+
+    expires_in_days: never, unless given.
+    """
 
     name: Annotated[str, Field(min_length=1, max_length=80, examples=["ci"])] = "API key"
     scopes: Scopes | None = None

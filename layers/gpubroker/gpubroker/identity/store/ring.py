@@ -1,10 +1,12 @@
 """The key ring's item: read by every verifier, written by rotations, one at a time."""
 
 from dataclasses import asdict
+from functools import cache
 
 import orjson
 
 from gpubroker.identity.keyring import Ring, RingKey
+from gpubroker.identity.ring_cache import RingCache
 from gpubroker.identity.store.items import Identity, RingItem, found
 from gpubroker.kernel.events import Event
 from gpubroker.storage.outbox import outbox_item
@@ -34,3 +36,9 @@ def commit(new: Ring, event: Event) -> None:
         condition = RingItem.pk.does_not_exist() if new.generation == 1 else RingItem.generation == new.generation - 1
         tx.put(item, condition=condition, lost=StaleVersion)
         tx.put(outbox_item(Identity, event, source="identity"))
+
+
+@cache
+def known_keys() -> RingCache:
+    """This process's public keys, for who checks our tokens and signs none."""
+    return RingCache(ring)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gpubroker.identity import events, passwords
 from gpubroker.identity.emails import normalised
-from gpubroker.identity.signing import SigningKeys
+from gpubroker.identity.ring_cache import RingCache
 from gpubroker.identity.store import throttle as counts
 from gpubroker.identity.store import users
 from gpubroker.identity.store.standings import standing_of
@@ -33,7 +33,7 @@ def forgot_password(email: str, *, address: str, now: datetime) -> Accepted:
     return Accepted(message="If this address has an account, a mail is on its way.")
 
 
-def reset_password(given: PasswordReset, *, keys: SigningKeys, now: datetime) -> None:
+def reset_password(given: PasswordReset, *, keys: RingCache, now: datetime) -> None:
     """Set a new password with the token of a reset mail; it works once and ends all sessions. Raises Invalid."""
     moment = now.timestamp()
     refused = Invalid.of("token", "is not valid, was used or has expired")

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from gpubroker.identity import events, passwords
 from gpubroker.identity.emails import normalised
-from gpubroker.identity.signing import SigningKeys
+from gpubroker.identity.ring_cache import RingCache
 from gpubroker.identity.store import throttle as counts
 from gpubroker.identity.store import users
 from gpubroker.identity.throttle import MAIL_BY_ACCOUNT, MAIL_BY_ADDRESS, REGISTER_BY_ADDRESS, count_of, network_of
@@ -72,7 +72,7 @@ def resend_verification(email: str, *, address: str, now: datetime) -> Accepted:
     return Accepted(message="If this address is to be verified, a mail is on its way.")
 
 
-def verify_email(token: str, *, keys: SigningKeys, now: datetime) -> None:
+def verify_email(token: str, *, keys: RingCache, now: datetime) -> None:
     """Take the token of a verification mail. Raises Invalid."""
     moment = now.timestamp()
     try:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gpubroker.identity import passwords
 from gpubroker.identity.emails import normalised
+from gpubroker.identity.ring_cache import RingCache
 from gpubroker.identity.signing import SigningKeys
 from gpubroker.identity.standing import MAX_SESSIONS, Session, Standing, superseded_sessions
 from gpubroker.identity.store import throttle as counts
@@ -118,7 +119,7 @@ def refresh(token: str, *, retry_key: str | None, keys: SigningKeys, now: dateti
     raise RefreshReused
 
 
-def log_out(token: str, *, everywhere: bool, keys: SigningKeys, now: datetime) -> None:
+def log_out(token: str, *, everywhere: bool, keys: RingCache, now: datetime) -> None:
     """End the session of an access token, or all sessions of its user. Raises Forbidden for other credentials."""
     moment = now.timestamp()
     try:
@@ -134,7 +135,7 @@ def log_out(token: str, *, everywhere: bool, keys: SigningKeys, now: datetime) -
     users.end_sessions(user_id, sorted(ending), reason="logout")
 
 
-def change_password(token: str, current: str, new: str, *, keys: SigningKeys, now: datetime) -> None:
+def change_password(token: str, current: str, new: str, *, keys: RingCache, now: datetime) -> None:
     """A new password for who knows the old one. All other sessions end. Raises WrongCredentials, Invalid, Forbidden."""
     moment = now.timestamp()
     try:
