@@ -32,3 +32,22 @@ def loaded(module: str) -> str:
 )
 def test_the_edge_loads_no_client_of_anything(module):
     assert loaded(module) == ""
+
+
+READING_THE_MARKET = (
+    "list_offers",
+    "get_offer",
+    "query_offers",
+    "bulk_query_offers",
+    "decide_offers",
+    "rank_offers",
+    "get_health",
+    "get_providers_health",
+    "get_metrics",
+)
+
+
+@pytest.mark.parametrize("name", READING_THE_MARKET)
+def test_a_function_that_reads_the_market_starts_without_a_client_of_anything(name):
+    # The market comes from memory and Redis; the table is asked, and its client loaded, when Redis is away.
+    assert loaded(f"offers.{name}") == ""
