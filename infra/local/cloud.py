@@ -21,6 +21,7 @@ from infra.local import aws, credentials, market, paths, ports, redis_server
 from infra.local.deployer import Deployer, Deployment
 from infra.local.processes import Processes
 from infra.local.progress import Progress
+from infra.local.providers.keys import local_keys
 from infra.local.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,6 +137,7 @@ class LocalCloud:
         with self._progress.step("deploying template.yaml") as note:
             deployment = self._deploy()
             note(f"{deployment.resources} resources" if deployment.changed else "nothing changed")
+        self._give_provider_keys(deployment)
         with self._progress.step("front"):
             self._configure_front(deployment)
             self._start_front()
@@ -176,6 +178,14 @@ class LocalCloud:
             },
         )
 
+    def _give_provider_keys(self, deployment: Deployment) -> None:
+        """Fill the secret that an operator fills on AWS (docs/aws.md), with the keys that the simulated ones know."""
+        arn = self._output(deployment, "ProviderKeysSecretArn")
+        keys = json.dumps({} if self.live else local_keys())
+        vault = aws.client("secretsmanager", self.endpoint_url)
+        if vault.get_secret_value(SecretId=arn)["SecretString"] != keys:
+            vault.put_secret_value(SecretId=arn, SecretString=keys)
+
     def _configure_front(self, deployment: Deployment) -> None:
         apis: dict[str, dict[str, str]] = {}
         for name, outputs in deployment.nested.items():
@@ -201,11 +211,15 @@ class LocalCloud:
 
     def _edge_secret(self, deployment: Deployment) -> str:
         """The secret that the platform stack generated."""
-        arn = deployment.outputs.get("EdgeSecretArn")
-        if not arn:
-            raise Trouble("template.yaml has no output EdgeSecretArn.", "Add it: the front proves itself with it.")
+        arn = self._output(deployment, "EdgeSecretArn")
         value: str = aws.client("secretsmanager", self.endpoint_url).get_secret_value(SecretId=arn)["SecretString"]
         return value
+
+    @staticmethod
+    def _output(deployment: Deployment, name: str) -> str:
+        if name not in deployment.outputs:
+            raise Trouble(f"template.yaml has no output {name}, which the local cloud needs.", "Add it.")
+        return deployment.outputs[name]
 
     def _start_front(self) -> None:
         child = self.processes.child("front")
