@@ -117,6 +117,10 @@ class OfferIndex:
         place = tuple(mark)
         return bisect_left(self.order(sort).rows, True, key=lambda row: key(row) > place)
 
+    def score(self, row: int) -> float:
+        """TOPSIS with the usual weights over the whole market, 0 to 1."""
+        return self._scored()[row]
+
     def changed(self, blobs: Mapping[BucketKey, bytes], gone: Iterable[BucketKey] = ()) -> "OfferIndex":
         """The index after some buckets were replaced or removed; this one stays as it is. Raises UnknownFormat."""
         with _no_collection():

@@ -58,24 +58,28 @@ def shares(
     weights: Sequence[float],
     directions: Sequence[Direction],
     normalization: Normalization = "vector",
+    only: Sequence[int] | None = None,
 ) -> list[list[float]]:
-    """What each criterion gives to each alternative's score: a row of parts that sum to that score.
+    """What each criterion gives to each alternative's score (or to those of rows `only`): parts that sum to it.
 
     For the weighted sum these are its terms. TOPSIS has no terms; its score is shared out in proportion to the
     squared distance from the worst that the alternative has on each criterion, which is what its score is made of.
     """
+    wanted = range(len(matrix)) if only is None else only
     if method == "weighted_sum":
-        return [list(row) for row in zip(*_weighted_parts(matrix, weights, directions, normalization), strict=True)]
+        parts = _weighted_parts(matrix, weights, directions, normalization)
+        return [[part[row] for part in parts] for row in wanted]
     columns = _columns(matrix, weights, directions, normalization)
     scores = topsis(matrix, weights, directions, normalization)
     even = _scaled(weights)
     squares = []
     for values, weight, direction in zip(columns, _scaled(weights), directions, strict=True):
         scaled, _, worst = _spread(values, weight, direction, normalization)
-        squares.append([(value - worst) ** 2 for value in scaled])
+        squares.append((scaled, worst))
     explained = []
-    for row, score in enumerate(scores):
-        own = [column[row] for column in squares]
+    for row in wanted:
+        score = scores[row]
+        own = [(scaled[row] - worst) ** 2 for scaled, worst in squares]
         whole = sum(own)
         explained.append([score * (part / whole) for part in own] if whole else [score * part for part in even])
     return explained

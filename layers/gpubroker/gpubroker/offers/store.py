@@ -9,7 +9,7 @@ over the bounds of a transaction is written as several, each of which leaves a w
 bucket that the state of the same moment does not name, and one that reads them one by one can tell by the versions.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
@@ -101,6 +101,22 @@ def with_state(provider: str, bucket: str) -> tuple[PartState | None, list[Offer
     if stored is None or bucket not in state.buckets:
         return state, []
     return state, parts.decode_records(stored.records, state.fetched_at or 0.0)
+
+
+def parts_of(providers: Iterable[str]) -> Iterator[tuple[PartState | None, list[Offer]]]:
+    """Whole parts, each in one query. What a bucket holds that the state does not name is left out."""
+    for provider in providers:
+        items = {item.sk: item for item in PartItem.query(part_key(provider), consistent_read=True)}
+        head = items.pop(_STATE, None)
+        if head is None or head.state is None:
+            yield None, []
+            continue
+        state = PartState.from_json(head.state)
+        offers = []
+        for name in state.buckets:
+            if (item := items.get(_BUCKET + name)) is not None:
+                offers += parts.decode_records(item.records, state.fetched_at or 0.0)
+        yield state, offers
 
 
 def save_state(state: PartState, facts: Iterable[Fact] = ()) -> None:

@@ -1,0 +1,21 @@
+"""GET /internal/v1/providers/health-summary"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from gpubroker.edge.caller import Caller, scoped
+from gpubroker.edge.http import Answer, serve
+from gpubroker.offers import health
+from offers.this_process import market, now
+
+router = Router()
+
+
+@router.get("/internal/v1/providers/health-summary", tags=["internal"], summary="The status of all providers")
+def get_health_summary(caller: Annotated[Caller, Depends(scoped("internal:read"))]) -> Answer:
+    return Answer(health.providers_health(market(), now()))
+
+
+handler = serve(router)

@@ -1,0 +1,17 @@
+"""GET /api/v2/providers/health"""
+
+from aws_lambda_powertools.event_handler.api_gateway import Router
+
+from gpubroker.edge.http import Answer, serve
+from gpubroker.offers import health
+from offers.this_process import market, now
+
+router = Router()
+
+
+@router.get("/api/v2/providers/health", tags=["offers"], summary="How each provider is, and how old its offers are")
+def get_providers_health() -> Answer:
+    return Answer(health.providers_health(market(), now()))
+
+
+handler = serve(router, limited=False)

@@ -1,0 +1,59 @@
+"""One offer by its id, whole, from the truth: what a rental agrees on. One call to the table each.
+
+Everything that browses reads the market in memory instead (market.py); here `launch` is included, and nothing is old.
+"""
+
+from gpubroker.offers import parts, store
+from gpubroker.offers.offer import Availability, Offer
+from gpubroker.offers.slugs import SLUGS
+
+
+class OfferLookup:
+    """Reads the table; see store.py for its layout."""
+
+    def offer(self, offer_id: str) -> Offer | None:
+        """The offer as its provider last told of it; None when it is not (or no longer) on the market."""
+        provider = offer_id.rpartition("-")[0]
+        if provider not in SLUGS:
+            return None
+        _, offers = store.with_state(provider, parts.bucket_of(offer_id))
+        return next((offer for offer in offers if offer.offer_id == offer_id), None)
+
+    def similar(self, offer: Offer, limit: int) -> list[Offer]:
+        """Rentable offers of the same GPU model and count, not unavailable, the nearest first; never the offer itself.
+
+        Nearest: the same kind (spot or not), the same provider, the same region, then the smallest step in price.
+        """
+        return self.like(
+            offer.gpu_model,
+            offer.gpu_count,
+            limit=limit,
+            near=offer,
+        )
+
+    def like(self, gpu_model: str, gpu_count: int, *, limit: int, near: Offer | None = None) -> list[Offer]:
+        """Rentable offers of a GPU model and count; by price where there is no offer to be near to."""
+        found = [
+            offer
+            for state, offers in store.parts_of(SLUGS)
+            if state is not None
+            for offer in offers
+            if offer.rentable
+            and offer.gpu_model == gpu_model
+            and offer.gpu_count == gpu_count
+            and offer.availability is not Availability.UNAVAILABLE
+            and (near is None or offer.offer_id != near.offer_id)
+        ]
+
+        def distance(offer: Offer) -> tuple[bool, bool, bool, int, str]:
+            if near is None:
+                return (False, False, False, offer.price_micros_per_hour, offer.offer_id)
+            return (
+                offer.spot != near.spot,
+                offer.provider != near.provider,
+                offer.region != near.region,
+                abs(offer.price_micros_per_hour - near.price_micros_per_hour),
+                offer.offer_id,
+            )
+
+        return sorted(found, key=distance)[:limit]

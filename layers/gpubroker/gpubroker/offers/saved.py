@@ -1,0 +1,42 @@
+"""Favourites beside the market: kept ids in the table, what they are worth today from memory."""
+
+from typing import Any
+
+import orjson
+
+from gpubroker.kernel.caller import Caller
+from gpubroker.kernel.errors import FieldError, NotFound
+from gpubroker.offers import favorites
+from gpubroker.offers.listing import Cursors
+from gpubroker.offers.market import Market
+from gpubroker.offers.requests import FavoritesPage
+
+
+def add(market: Market, caller: Caller, offer_id: str, now: float) -> tuple[dict[str, Any], bool]:
+    """Keep an offer that is on the market: the favourite, and whether it is new. Raises NotFound for no offer."""
+    if offer_id not in market.index.where:
+        fields = (FieldError("offer_id", "is not on the market"),)
+        raise NotFound("There is no such offer on the market now.", fields=fields)
+    favorite, fresh = favorites.add(caller.tenant, offer_id, now)
+    return {"offer_id": favorite.offer_id, "added_at": favorite.added_at}, fresh
+
+
+def listed(market: Market, caller: Caller, wanted: FavoritesPage, cursors: Cursors, now: float) -> bytes:
+    """A page of favourites, each with its offer as it stands now, or null when that left the market."""
+    after = None
+    if wanted.cursor is not None:
+        (after,) = cursors.decode(wanted.cursor, caller=caller, query="favorites")
+    found, following = favorites.page_of(caller.tenant, after, wanted.limit)
+    index, freshness = market.index, market.freshness(now)
+    entries = []
+    for favorite in found:
+        row = index.where.get(favorite.offer_id)
+        offer = b"null" if row is None else index.fragments[row] + freshness.tails[index.providers[row]]
+        head = {"offer_id": favorite.offer_id, "added_at": favorite.added_at, "on_market": row is not None}
+        entries.append(orjson.dumps(head)[:-1] + b',"offer":' + offer + b"}")
+    cursor = cursors.encode([following], caller=caller, query="favorites") if following else None
+    return b'{"favorites":[%b],"next_cursor":%b,"providers":%b}' % (
+        b",".join(entries),
+        orjson.dumps(cursor),
+        freshness.providers,
+    )
