@@ -50,6 +50,7 @@ def check(path: Path) -> Iterator[Finding]:
             if key not in properties:
                 yield Finding(where, f"lacks {key}")
         yield from _variables(where, properties)
+        yield from _network(where, properties)
         for event in properties.get("Events", {}).values():
             yield from _event(where, event, properties)
 
@@ -71,6 +72,22 @@ def _variables(where: str, properties: dict[str, Any]) -> Iterator[Finding]:
         known = variable in ENVIRONMENT_NAMES or variable.startswith(ENVIRONMENT_PREFIXES)
         if not known and not variable.endswith(ENVIRONMENT_SUFFIXES):
             yield Finding(where, f"sets {variable}, which is no name of ours")
+
+
+def _network(where: str, properties: dict[str, Any]) -> Iterator[Finding]:
+    """Inside the VPC stands what touches Redis, and nothing leads out of it but the endpoint of DynamoDB."""
+    inside = "VpcConfig" in properties
+    touches_redis = "REDIS_URL" in properties.get("Environment", {}).get("Variables", {})
+    if touches_redis and not inside:
+        yield Finding(where, "has REDIS_URL but no VpcConfig: it could not reach Redis")
+    if inside and not touches_redis:
+        yield Finding(where, "stands in the VPC without need: it has no REDIS_URL")
+    for policy in properties.get("Policies", []):
+        for statement in policy.get("Statement", []) if isinstance(policy, dict) else []:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            for action in actions:
+                if inside and not action.startswith(("dynamodb:", "xray:")):
+                    yield Finding(where, f"stands in the VPC, from where {action} cannot be called")
 
 
 def _event(where: str, event: dict[str, Any], properties: dict[str, Any]) -> Iterator[Finding]:

@@ -9,9 +9,9 @@ import sys
 import tomllib
 from pathlib import Path
 
-import build_layer
 import pytest
 
+import build_layer
 from infra import lock
 from infra.rules.templates import ROOT, all_templates, functions
 
