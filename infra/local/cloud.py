@@ -145,7 +145,7 @@ class LocalCloud:
             callers = self._callers()
             note(", ".join(callers))
         with self._progress.step("market") as note:
-            note(market.fill(self.base_url))
+            note(market.fill(self.base_url, live=self.live))
         environment = {
             "base_url": self.base_url,
             "ws_url": self.base_url.replace("http", "ws", 1) + "/ws",

@@ -29,7 +29,10 @@ def play(environment: dict[str, Any], *, say: Say = print) -> dict[str, Any]:
     """
     with httpx.Client(base_url=environment["base_url"], timeout=30, trust_env=False) as http:
         person = _Person(http, environment, say)
-        person.look_at_the_market()
+        offers = person.look_at_the_market()
+        if environment.get("live") and not offers:
+            person.say("None of the real providers answered from here; without LIVE=1 the simulated ones do.")
+            return {}
         offer = person.choose()
         if environment.get("live"):
             person.say("Renting needs a key at the provider; live prices are as far as one gets without.")
@@ -58,13 +61,15 @@ class _Person:
 
     # ------------------------------------------------------------ the steps
 
-    def look_at_the_market(self) -> None:
+    def look_at_the_market(self) -> int:
+        """Say how many offers there are, and how fresh each provider's part is."""
         self.title("The market")
         page = self._ask("GET", "/api/v2/providers", params={"per_page": 1})
         providers = page["providers"]
         self.say(f"{page['total']:,} offers of {len(providers)} providers")
         for part in sorted(providers, key=lambda part: part["provider"]):
             self.say(f"  {_freshness(part)}")
+        return int(page["total"])
 
     def choose(self) -> dict[str, Any]:
         """The cheapest H100 that can be had, and the best one for several wishes at once, which is rented."""

@@ -13,14 +13,17 @@ WITHIN_SECONDS = 30.0
 LOOK_EVERY_SECONDS = 0.2
 
 
-def fill(base_url: str) -> str:
-    """Return what there is to rent once every provider has been asked. Raises Trouble when nothing comes."""
+def fill(base_url: str, *, live: bool = False) -> str:
+    """Return what there is to rent once every provider has been asked.
+
+    Raises Trouble when nothing comes; with `live` providers that is for the reader to see, not ours to mend.
+    """
     with httpx.Client(base_url=base_url, timeout=30, trust_env=False) as http:
         deadline = time.monotonic() + WITHIN_SECONDS
         while True:
             page = _page(http)
             asked = [part for part in page["providers"] if part["status"] != "never"]
-            if page["total"] and len(asked) == len(page["providers"]):
+            if (page["total"] or live) and len(asked) == len(page["providers"]):
                 return f"{page['total']:,} offers of {len(asked)} providers"
             if time.monotonic() > deadline:
                 if page["total"]:

@@ -144,11 +144,11 @@ def test_every_role_has_a_ready_caller(environment):
     for role in ("free", "pro", "enterprise", "admin", "service", "agent"):
         own = environment["credentials"][role]
         with client(environment, role) as http:
-            answer = http.get("/api/v2/users/me")
+            answer = http.get("/api/v2/auth/me")
             assert answer.status_code == 200, (role, answer.text)
             assert answer.json()["user_id"] == own["user_id"]
         with client(environment) as http:
-            by_key = http.get("/api/v2/users/me", headers={"X-API-Key": own["api_key"]})
+            by_key = http.get("/api/v2/auth/me", headers={"X-API-Key": own["api_key"]})
             assert by_key.status_code == 200, (role, by_key.text)
 
 
