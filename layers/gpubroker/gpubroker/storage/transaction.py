@@ -8,7 +8,6 @@ All or nothing, at most 100 items. Conflicts with other transactions and throttl
 jitter; a token that DynamoDB remembers for ten minutes makes the second sending of a lost answer harmless.
 """
 
-import random
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -21,12 +20,12 @@ from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from gpubroker.kernel.errors import Conflict, Unavailable
+from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.table import Item
 
 Lost = Exception | type[Exception]
 
-_TRIES = 5
-_BASE_SECONDS = 0.02
+_BACKOFF = Backoff(base_s=0.02, cap_s=0.5, tries=5)
 _TRY_AGAIN = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
 _THROTTLED = {"ThrottlingException", "ProvisionedThroughputExceededException", "TransactionInProgressException"}
 
@@ -74,20 +73,14 @@ class Writes:
     def _ordered(self) -> list[tuple[Callable[[TransactWrite], None], Lost]]:
         return [entry for kind in ("check", "delete", "put", "update") for entry in self._entries[kind]]
 
-    def commit(
-        self,
-        connection: Connection,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
+    def commit(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
         """Send the transaction. Raises the `lost` of the first entry whose condition failed; Unavailable when
         conflicts or throttling outlast the tries."""
         entries = self._ordered()
         if not entries:
             return
         token = str(uuid.uuid4())
-        for attempt in range(_TRIES):
+        for attempt in range(_BACKOFF.tries):
             write = TransactWrite(connection=connection, client_request_token=token)
             for add, _ in entries:
                 add(write)
@@ -98,8 +91,8 @@ class Writes:
                 if not _may_pass(error, [lost for _, lost in entries]):
                     raise
                 failure = error
-            if attempt + 1 < _TRIES:
-                sleep(jitter() * _BASE_SECONDS * 2**attempt)
+            if attempt + 1 < _BACKOFF.tries:
+                sleep(_BACKOFF.wait(attempt))
         raise Unavailable("The store is busy; try again.", retry_after=1) from failure
 
 
