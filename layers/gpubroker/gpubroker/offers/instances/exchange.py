@@ -128,7 +128,7 @@ def same_key(one: str, other: str) -> bool:
 
 @contextmanager
 def reading(provider: str) -> Iterator[None]:
-    """Around code that walks an answer: what is not there, or of another type, is UnknownAnswer and not a bug of ours."""
+    """Around code that walks an answer: what is not there, or of another type, is UnknownAnswer, no bug of ours."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:

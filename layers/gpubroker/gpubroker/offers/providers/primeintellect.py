@@ -124,7 +124,15 @@ def _offers(shape: Shape, fetched_at: datetime) -> Iterable[Offer]:
     tier = "community-cloud" if community else "secure-cloud" if shape.security else ""
     yield Offer(
         offer_id=offer_id_of(
-            SLUG, shape.provider or "", shape.cloudId, shape.gpuType, gpus, place or "", tier, bool(shape.isSpot)
+            SLUG,
+            shape.provider or "",
+            shape.cloudId,
+            shape.gpuType,
+            shape.socket or "",
+            gpus,
+            place or "",
+            tier,
+            bool(shape.isSpot),
         ),
         provider=SLUG,
         provider_offer_id=f"{shape.provider}/{shape.cloudId}" if shape.provider else shape.cloudId,

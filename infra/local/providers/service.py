@@ -1,0 +1,80 @@
+"""The common shape of a simulated provider, and the small things that all of them answer with."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from infra.local.providers.faults import Rows
+from infra.local.providers.keys import account_of
+from infra.local.providers.world import Shape, World
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a handler gets: the world, the request, and whose key it came with ("" where none is needed)."""
+
+    world: World
+    request: Request
+    account: str
+
+    async def json(self) -> Any:
+        """The decoded body; None where there is none or it is no JSON."""
+        try:
+            return json.loads(await self.request.body() or b"null")
+        except ValueError:
+            return None
+
+
+Handle = Callable[[Call], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One documented call. `name` is what faults are aimed at."""
+
+    method: str
+    path: str
+    name: str
+    handle: Handle
+    needs_key: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One provider: what it sells, its calls, whose key a request has, and how it says no."""
+
+    slug: str
+    stock: Callable[[], list[Shape]]
+    operations: tuple[Operation, ...]
+    refuse: Callable[[int], Response]
+    rows_of: Rows
+    account: Callable[[Request], str | None]
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(json.dumps(value), status, media_type="application/json")
+
+
+def bearer_account(slug: str) -> Callable[[Request], str | None]:
+    """Whose bearer key it is: "" without one, None for a wrong one."""
+
+    def account(request: Request) -> str | None:
+        header = request.headers.get("authorization", "")
+        return account_of(slug, header.removeprefix("Bearer ")) if header else ""
+
+    return account
+
+
+def header_account(slug: str, name: str) -> Callable[[Request], str | None]:
+    """The same for a key in a header of its own."""
+
+    def account(request: Request) -> str | None:
+        key = request.headers.get(name, "")
+        return account_of(slug, key) if key else ""
+
+    return account
