@@ -150,6 +150,6 @@ def zipped(files: dict[str, str]) -> bytes:
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    running = Engine(tmp_path_factory.mktemp("engine"), SFN_WAIT_SCALE="1")
+    running = Engine(tmp_path_factory.mktemp("engine"), ENGINE_TTL_SECONDS="0.2")
     yield running
     running.stop()

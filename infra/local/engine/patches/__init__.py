@@ -5,7 +5,17 @@ Each module's docstring names the AWS behaviour that it restores and where AWS d
 
 from importlib import import_module
 
-NAMES = ("nested_stacks", "openapi_body", "workers", "stream_sources", "queue_sources", "event_targets", "workflows")
+NAMES = (
+    "nested_stacks",
+    "openapi_body",
+    "workers",
+    "stream_sources",
+    "queue_sources",
+    "event_targets",
+    "workflows",
+    "tables",
+    "table_queries",
+)
 
 
 def apply_all() -> None:
