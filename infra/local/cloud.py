@@ -21,7 +21,7 @@ from infra.local import aws, credentials, market, paths, ports, redis_server
 from infra.local.deployer import Deployer, Deployment
 from infra.local.processes import Processes
 from infra.local.progress import Progress
-from infra.local.providers.keys import local_keys
+from infra.local.providers.keys import STATE_VARIABLE, local_keys
 from infra.local.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,7 +244,12 @@ class LocalCloud:
             case _:
                 configuration = str(self.directory / "front.json")
                 command = [*python, "infra.local.front", "--port", port, "--configuration", configuration]
-        self.processes.start(name, command, env=self._engine_settings if name == "engine" else None, cwd=ROOT)
+        settings = {
+            "engine": self._engine_settings,
+            # Rented machines outlive a restart, as they would at a real provider.
+            "providers": {STATE_VARIABLE: str(self.directory / "providers")},
+        }
+        self.processes.start(name, command, env=settings.get(name), cwd=ROOT)
 
     def _await(self, name: str) -> None:
         child = self.processes.child(name)

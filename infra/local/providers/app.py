@@ -17,6 +17,7 @@ from starlette.routing import Route
 from infra.local.providers import azure, hyperstack, lambdalabs, primeintellect, runpod, shadeform, vastai, verda
 from infra.local.providers.control import control_routes
 from infra.local.providers.faults import Faults
+from infra.local.providers.keys import STATE_VARIABLE
 from infra.local.providers.service import Call, Operation, Service
 from infra.local.providers.world import BOOT_SECONDS, World
 
@@ -24,9 +25,6 @@ SERVICES: dict[str, Service] = {
     one.SERVICE.slug: one.SERVICE
     for one in (azure, hyperstack, lambdalabs, primeintellect, runpod, shadeform, vastai, verda)
 }
-
-STATE_VARIABLE = "SIMULATED_PROVIDERS_STATE"
-"""The environment variable that names the directory of kept instances, where `create_app` is not told one."""
 
 
 def create_app(

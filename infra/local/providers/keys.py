@@ -1,7 +1,13 @@
-"""The keys that the simulated providers know. Fixed and public: they open nothing but this machine's simulation."""
+"""The keys that the simulated providers know, fixed and public: they open nothing but this machine's simulation.
+
+And the name of the one variable that they read.
+"""
 
 from collections.abc import Mapping
 from typing import Any
+
+STATE_VARIABLE = "SIMULATED_PROVIDERS_STATE"
+"""Names the directory in which rented instances outlive a restart; without it they do not."""
 
 PLATFORM = "platform"
 CUSTOMER = "customer"
