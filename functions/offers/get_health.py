@@ -5,9 +5,9 @@ from functools import partial
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from gpubroker.edge.http import Answer, serve
+from gpubroker.edge.market import now, reader
 from gpubroker.edge.redis_client import answers, redis_client
 from gpubroker.offers import health
-from offers.this_process import now, reader
 
 router = Router()
 

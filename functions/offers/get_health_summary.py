@@ -7,8 +7,8 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from gpubroker.edge.caller import Caller, scoped
 from gpubroker.edge.http import Answer, serve
+from gpubroker.edge.market import market, now
 from gpubroker.offers import health
-from offers.this_process import market, now
 
 router = Router()
 

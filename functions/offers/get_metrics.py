@@ -4,8 +4,8 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from gpubroker.edge import metrics
 from gpubroker.edge.http import Answer, serve
+from gpubroker.edge.market import now, reader
 from gpubroker.offers import health
-from offers.this_process import now, reader
 
 router = Router()
 

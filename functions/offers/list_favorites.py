@@ -9,9 +9,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from gpubroker.edge import cursors
 from gpubroker.edge.caller import Caller, scoped
 from gpubroker.edge.http import Answer, serve
+from gpubroker.edge.market import market, now
 from gpubroker.offers import saved
 from gpubroker.offers.requests import FavoritesPage
-from offers.this_process import market, now
 
 router = Router()
 

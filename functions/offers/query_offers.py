@@ -9,9 +9,9 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 from gpubroker.edge import cursors
 from gpubroker.edge.caller import Caller, scoped
 from gpubroker.edge.http import Answer, serve
+from gpubroker.edge.market import market, now
 from gpubroker.offers import listing
 from gpubroker.offers.requests import PageFields
-from offers.this_process import market, now
 
 router = Router()
 

@@ -13,8 +13,8 @@ from gpubroker.offers.query import Filters
 from gpubroker.offers.requests import FilterFields
 
 PLAIN_FIELDS = frozenset(
-    ("gpu", "gpu_type", "min_price", "max_price", "region", "regions")
-    + ("provider", "providers", "availability", "min_availability")
+    {"gpu", "gpu_type", "min_price", "max_price", "region", "regions", "provider", "providers"}
+    | {"availability", "min_availability"}
 )
 """The filters that anonymous and free callers may use; of the sorts, price and performance."""
 

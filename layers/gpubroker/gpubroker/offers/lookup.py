@@ -1,4 +1,4 @@
-"""One offer by its id, whole, from the truth: what a rental agrees on. One call to the table each.
+"""One offer by its id, whole, from the truth: what a rental agrees on. One call.
 
 Everything that browses reads the market in memory instead (market.py); here `launch` is included, and nothing is old.
 """
@@ -12,11 +12,14 @@ class OfferLookup:
     """Reads the table; see store.py for its layout."""
 
     def offer(self, offer_id: str) -> Offer | None:
-        """The offer as its provider last told of it; None when it is not (or no longer) on the market."""
+        """The offer as its provider last told of it; None when it is not (or no longer) on the market. One GetItem.
+
+        Its `fetched_at` is of the answer that last changed it or one of its bucket: it is at least as fresh.
+        """
         provider = offer_id.rpartition("-")[0]
         if provider not in SLUGS:
             return None
-        _, offers = store.with_state(provider, parts.bucket_of(offer_id))
+        offers = store.bucket(provider, parts.bucket_of(offer_id))
         return next((offer for offer in offers if offer.offer_id == offer_id), None)
 
     def similar(self, offer: Offer, limit: int) -> list[Offer]:

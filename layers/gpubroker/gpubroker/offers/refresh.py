@@ -9,6 +9,7 @@ While the schedule works (every 20 s against 60 s of TTL) nobody ever asks.
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from gpubroker.offers.state import PRICE_TTL_S, PartState
 from gpubroker.resilience import early_expiry
@@ -70,3 +71,13 @@ def ask_the_table(now: float, every_s: float) -> bool:
     from gpubroker.offers import store
 
     return store.ask_for_refresh(now, every_s)
+
+
+def grant(records: list[dict[str, Any]], start_sync: Callable[[], None]) -> None:
+    """Start one sync when a batch of the table's stream holds a wish. It never costs the batch: readers ask again."""
+    if not any(record["dynamodb"].get("Keys", {}).get("pk", {}).get("S") == "REFRESH" for record in records):
+        return
+    try:
+        start_sync()
+    except Exception as error:
+        log.warning("a wish for a refresh was not granted: %r", error)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.exceptions import PutError
+from pynamodb.exceptions import DoesNotExist, PutError
 from pynamodb.expressions.condition import Condition
 
 from gpubroker.kernel.events import Event
@@ -31,13 +31,17 @@ _BUCKET = "BUCKET#"
 
 
 class PartItem(Item):
-    """A STATE (beat, state) or a BUCKET (version, listing, records)."""
+    """A STATE (beat, state) or a BUCKET (version, since, listing, records).
+
+    since  epoch seconds of the answer that the bucket was written from
+    """
 
     class Meta(Table):
         env = "OFFERS_TABLE"
 
     beat = NumberAttribute(null=True)
     state = UnicodeAttribute(null=True)
+    since = NumberAttribute(null=True)
     listing = BinaryAttribute(null=True, legacy_encoding=False)
     records = BinaryAttribute(null=True, legacy_encoding=False)
 
@@ -90,17 +94,13 @@ def records_of(provider: str, buckets: Iterable[str], fetched_at: float) -> dict
     return {item.sk.removeprefix(_BUCKET): parts.decode_records(item.records, fetched_at) for item in found}
 
 
-def with_state(provider: str, bucket: str) -> tuple[PartState | None, list[Offer]]:
-    """A part's state and the offers of one of its buckets, in one call."""
-    keys = [(part_key(provider), _STATE), (part_key(provider), _BUCKET + bucket)]
-    items = {item.sk: item for item in PartItem.batch_get(keys, consistent_read=True)}
-    if _STATE not in items:
-        return None, []
-    state = PartState.from_json(items[_STATE].state)
-    stored = items.get(_BUCKET + bucket)
-    if stored is None or bucket not in state.buckets:
-        return state, []
-    return state, parts.decode_records(stored.records, state.fetched_at or 0.0)
+def bucket(provider: str, name: str) -> list[Offer]:
+    """The whole offers of one bucket, in one read of one item; empty when there is none."""
+    try:
+        item = PartItem.get(part_key(provider), _BUCKET + name, consistent_read=True)
+    except DoesNotExist:
+        return []
+    return parts.decode_records(item.records, float(item.since or 0.0))
 
 
 def parts_of(providers: Iterable[str]) -> Iterator[tuple[PartState | None, list[Offer]]]:
@@ -162,7 +162,8 @@ def save_part(
                 if form is None:
                     tx.delete(item)
                     continue
-                item.version, item.listing, item.records = version, form.listing, form.records
+                item.version, item.since = version, after.fetched_at
+                item.listing, item.records = form.listing, form.records
                 tx.put(item)
             for fact in facts(set(group)):
                 tx.put(outbox_item(PartItem, fact.event, source="offers", target=fact.target))

@@ -1,4 +1,4 @@
-"""What all offers functions of one process share: the market in its memory. No Lambda itself."""
+"""The market in the memory of this process: where the snapshot, Redis and the table are put together."""
 
 import os
 import time
