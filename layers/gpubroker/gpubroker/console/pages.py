@@ -34,6 +34,7 @@ ASSETS = MappingProxyType(
     {
         "style.css": (_OURS, "style.css", _CSS),
         "home.js": (_OURS, "home.js", _SCRIPT),
+        "rent.js": (_OURS, "rent.js", _SCRIPT),
         "account.js": (_OURS, "account.js", _SCRIPT),
         "docs.js": (_OURS, "docs.js", _SCRIPT),
         "icon.svg": (_OURS, "icon.svg", "image/svg+xml"),

@@ -23,14 +23,34 @@ function draw(answer) {
     cell(row, offer.vram_gb_per_gpu ? `${offer.vram_gb_per_gpu} GB` : "not said", "number");
     cell(row, offer.spot ? "spot" : "on demand");
     cell(row, dollars.format(offer.price_per_gpu_hour), "number");
-    const link = document.createElement("a");
-    link.href = `/api/v2/providers/${encodeURIComponent(offer.offer_id)}`;
-    link.textContent = "details";
-    link.setAttribute("aria-label", `details of ${offer.gpu_model} at ${offer.provider}`);
-    cell(row, "").append(link);
+    const action = document.createElement(offer.rentable ? "button" : "a");
+    if (offer.rentable) {
+      action.type = "button";
+      action.textContent = "Rent";
+      action.addEventListener("click", () => rent(offer));
+    } else {
+      action.href = `/api/v2/providers/${encodeURIComponent(offer.offer_id)}`;
+      action.textContent = "Details";
+    }
+    action.setAttribute("aria-label", `${action.textContent}: ${offer.gpu_count} ${offer.gpu_model} at ${offer.provider}`);
+    cell(row, "").append(action);
     rows.append(row);
   }
   byId("offers").replaceChildren(rows);
+}
+
+function freshness(answer) {
+  const shown = answer.offers.length;
+  const told = shown ? `${answer.total} offers; the ${shown === 1 ? "one" : `${shown} cheapest`} of them:` : "No offer is like that now.";
+  byId("told").textContent = [told, ...answer.warnings].join(" ");
+  byId("parts").replaceChildren(...answer.providers.map((part) => {
+    const item = document.createElement("li");
+    const age = part.missing ? "has not answered yet" : `${part.offers} offers, ${part.age_seconds} s old`;
+    item.textContent = `${part.provider}: ${age}${part.stale && !part.missing ? ", stale" : ""}`;
+    if (part.stale || part.missing) item.className = "warn";
+    return item;
+  }));
+  byId("parts-title").hidden = false;
 }
 
 function ask(event) {
@@ -54,3 +74,24 @@ function ask(event) {
 
 byId("filters").addEventListener("submit", ask);
 byId("example").textContent = byId("example").textContent.replaceAll("ORIGIN", location.origin);
+
+// Renting needs an account: whoever has none in this tab is sent to log in, and comes back to the offer.
+function rent(offer) {
+  if (!sessionStorage.getItem("access_token")) {
+    location.assign(`/auth/login?${new URLSearchParams({ next: "/#market" })}`);
+    return;
+  }
+  openRental(offer);
+}
+
+const member = Boolean(sessionStorage.getItem("access_token"));
+for (const element of document.querySelectorAll(".guest")) element.hidden = member;
+for (const element of document.querySelectorAll(".member")) element.hidden = !member;
+byId("leave").addEventListener("click", async () => {
+  const authorization = `Bearer ${sessionStorage.getItem("access_token")}`;
+  sessionStorage.clear();
+  await fetch("/api/v2/auth/logout", { method: "POST", headers: { authorization } }).catch(() => {});
+  location.reload();
+});
+
+ask();
