@@ -22,23 +22,21 @@ def fill(base_url: str, *, live: bool = False) -> str:
         deadline = time.monotonic() + WITHIN_SECONDS
         while True:
             page = _page(http)
-            asked = [part for part in page["providers"] if part["status"] != "never"]
-            if (page["total"] or live) and len(asked) == len(page["providers"]):
-                return f"{page['total']:,} offers of {len(asked)} providers"
+            unasked = sum(part["status"] == "never" for part in page["providers"])
+            if page["providers"] and not unasked and (page["total"] or live):
+                return f"{page['total']:,} offers of {len(page['providers'])} providers"
             if time.monotonic() > deadline:
-                if page["total"]:
-                    return f"{page['total']:,} offers, {len(page['providers']) - len(asked)} providers still to answer"
-                raise Trouble(
-                    f"No provider gave an offer within {WITHIN_SECONDS:.0f} s.", "See .local/logs/engine.log."
-                )
+                if page["total"] or live:
+                    return f"{page['total']:,} offers, {unasked} providers still to answer"
+                raise Trouble(f"No provider gave an offer in {WITHIN_SECONDS:.0f} s.", "See .local/logs/engine.log.")
             time.sleep(LOOK_EVERY_SECONDS)
 
 
 def _page(http: httpx.Client) -> dict[str, Any]:
+    """The first page; an empty one while there is nothing yet (503) or we ask too often (429)."""
     answer = http.get("/api/v2/providers", params={"per_page": 1})
-    if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        time.sleep(float(answer.headers.get("Retry-After", "1")))
-        return _page(http)
+    if answer.status_code in (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE):
+        return {"total": 0, "providers": []}
     if not answer.is_success:
         raise Trouble(f"GET /api/v2/providers answered {answer.status_code}: {answer.text[:300]}", "See .local/logs.")
     page: dict[str, Any] = answer.json()
