@@ -19,6 +19,7 @@ Say = Callable[[str], None]
 WEIGHTS = {"price": 0.5, "performance": 0.2, "availability": 0.2, "latency": 0.1}
 LOOK_EVERY_SECONDS = 0.15
 WITHIN_SECONDS = 60.0
+USE_SECONDS = 3.0
 OVER = ("ended", "failed")
 
 
@@ -116,7 +117,9 @@ class _Person:
             self.say(ssh["command"])
         if jupyter := connection.get("jupyter_url"):
             self.say(jupyter)
-        self.say(f"ready since {rental['ready_at']}, paid until {rental['ends_at']} at most")
+        self.say(f"ready since {rental['ready_at']}, ends by itself at {rental['ends_at']}")
+        self.say(f"using it for {USE_SECONDS:.0f} s")
+        time.sleep(USE_SECONDS)
 
     def leave(self, rental: dict[str, Any]) -> dict[str, Any]:
         self.title("Ending it")
@@ -136,14 +139,19 @@ class _Person:
         """Say each new status and each state of the workflow until the rental has one of these statuses."""
         deadline = time.monotonic() + WITHIN_SECONDS
         status, operation = rental["status"], None
+        members = {member["member_id"]: member["status"] for member in rental["members"]}
         while True:
             rental = self._ask("GET", f"/api/v2/rentals/{rental['rental_id']}")
             operation = (rental["operation"] or {}).get("operation_id", operation)
             for state in self._trace.states(operation) if operation else []:
                 self.say(f"workflow {state}")
+            for member in rental["members"]:
+                if members.get(member["member_id"]) != member["status"]:
+                    members[member["member_id"]] = member["status"]
+                    self.say(f"instance {member['status']}")
             if rental["status"] != status:
                 status = rental["status"]
-                self.say(f"status   {status}")
+                self.say(f"rental   {status}")
             if status in until:
                 return rental
             if time.monotonic() > deadline:
