@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +13,7 @@ from botocore.client import BaseClient
 from gpubroker import composition
 from gpubroker.identity import ses as ses_module
 from gpubroker.identity import signing
+from gpubroker.identity.store import ring as ring_store
 from gpubroker.identity.use_cases import administration
 from gpubroker.identity.verify import Verifier
 from gpubroker.kernel.time import utc_now
@@ -32,7 +33,6 @@ class Api:
     """Calls handlers with HTTP API events (payload 2.0)."""
 
     address: str = "203.0.113.7"
-    calls: list[str] = field(default_factory=list)
 
     def __call__(
         self,
@@ -82,13 +82,14 @@ def identity(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) 
     boto3.client("sesv2").create_email_identity(EmailIdentity="no-reply@gpubroker.example")
     monkeypatch.setenv("SIGNING_KEYS_SECRET", secret["ARN"])
     monkeypatch.setenv("MAIL_FROM", "no-reply@gpubroker.example")
-    for factory in (signing.signing_keys, ses_module.ses, composition.verifier):
+    factories = (signing.signing_keys, ses_module.ses, ring_store.known_keys)
+    for factory in factories:
         factory.cache_clear()
     # Most tests look at what is true, not at what was true half a minute ago; the lag has tests of its own.
     monkeypatch.setattr(composition, "verifier", lambda: Verifier(lag_seconds=0.0))
     yield table
-    signing.signing_keys.cache_clear()
-    ses_module.ses.cache_clear()
+    for factory in factories:
+        factory.cache_clear()
 
 
 @pytest.fixture
@@ -118,7 +119,8 @@ class Person:
 def person(api: Api) -> Callable[..., Person]:
     """Register and log in."""
 
-    def make(email: str = "ada@example.com", password: str = "a long and quiet sentence") -> Person:
+    def make(email: str = "ada@example.com") -> Person:
+        password = "a long and quiet sentence"
         assert api("register_user", {"email": email, "password": password}).status == 202
         tokens = api("log_in", {"email": email, "password": password}).body
         return Person(tokens["user_id"], email, password, tokens["access_token"], tokens["refresh_token"])
