@@ -9,7 +9,7 @@ from botocore.config import Config
 
 REGION = "us-east-1"
 # No retries: a local engine that does not answer should say so at once.
-_CONFIG = Config(retries={"max_attempts": 1}, connect_timeout=5, read_timeout=120, s3={"addressing_style": "path"})
+_CONFIG = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=120, s3={"addressing_style": "path"})
 
 
 def client(service: str, endpoint_url: str) -> Any:
