@@ -33,6 +33,8 @@ async def serve(listener: socket.socket, data: Path) -> None:
     from hypercorn.config import Config
     from ministack.app import app
 
+    from infra.local.engine.patches.saved_state import save_periodically
+
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = 75
@@ -44,9 +46,11 @@ async def serve(listener: socket.socket, data: Path) -> None:
     port = listener.getsockname()[1]
     announcement = {"port": port, "pid": os.getpid(), "endpoint_url": f"http://127.0.0.1:{port}", "region": REGION}
     (data / "engine.json").write_text(json.dumps(announcement))
+    saving = asyncio.create_task(save_periodically(float(os.environ.get("ENGINE_SAVE_SECONDS", "10"))))
     try:
         await hypercorn_serve(app, config, shutdown_trigger=ended.wait)
     finally:
+        saving.cancel()
         (data / "engine.json").unlink(missing_ok=True)
 
 

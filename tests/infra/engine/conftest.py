@@ -144,12 +144,12 @@ def zipped(files: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in files.items():
-            archive.writestr(name, text)
+            archive.writestr(zipfile.ZipInfo(name), text)  # without the time: the same texts, the same archive
     return buffer.getvalue()
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    running = Engine(tmp_path_factory.mktemp("engine"), ENGINE_TTL_SECONDS="0.2")
+    running = Engine(tmp_path_factory.mktemp("engine"), ENGINE_TTL_SECONDS="0.2", ENGINE_SAVE_SECONDS="1")
     yield running
     running.stop()

@@ -15,6 +15,9 @@ NAMES = (
     "workflows",
     "tables",
     "table_queries",
+    "http_requests",
+    "bounded_memory",
+    "saved_state",
 )
 
 

@@ -12,6 +12,7 @@ imported the layer's libraries (`zygote.py`). ENGINE_PRELOAD, a comma list, says
 """
 
 import contextlib
+import logging
 import os
 import signal
 import threading
@@ -21,8 +22,9 @@ from typing import Any
 from ministack.core import lambda_runtime
 from ministack.core.responses import new_uuid
 from ministack.services import lambda_svc
+from ministack.services.cloudformation import provisioners
 
-from infra.local.engine.patching import original, replaces
+from infra.local.engine.patching import original, replaces, replaces_handler
 from infra.local.engine.unpacked import unpacked
 from infra.local.engine.zygote import (
     PRELOAD,
@@ -32,6 +34,8 @@ from infra.local.engine.zygote import (
     Zygote,
     base_environment,
 )
+
+logger = logging.getLogger("engine.lambda")
 
 _INIT_SECONDS = 10  # "The Init phase is limited to 10 seconds", then it is tried again within the function's timeout
 
@@ -175,6 +179,8 @@ def apply() -> None:
     class_for = original(lambda_runtime, "_worker_class_for")
     execute = original(lambda_svc, "_execute_function_warm")
     transition = original(lambda_svc, "_schedule_state_transition")
+    create = original(provisioners, "_lambda_create")
+    load = original(lambda_svc, "load_persisted_state")
 
     @replaces(lambda_runtime)
     def _worker_class_for(config: dict[str, Any]) -> Any:
@@ -201,16 +207,38 @@ def apply() -> None:
             lambda_runtime.release_worker(worker)
         if outcome["status"] == "ok":
             return {"body": outcome["result"], "log": outcome["log"]}
-        return {"body": outcome["error_payload"], "error": True, "function_error": "Unhandled", "log": outcome["log"]}
+        failure = outcome["error_payload"]
+        logger.warning("%s failed: %s: %s", config["FunctionName"], failure["errorType"], failure["errorMessage"])
+        return {"body": failure, "error": True, "function_error": "Unhandled", "log": outcome["log"]}
+
+    # The libraries are there before the first call: a zygote starts with the first function of its layers.
 
     @replaces(lambda_svc)
     def _schedule_state_transition(func_name: str, delay: float) -> None:
         transition(func_name, delay)
-        config = (lambda_svc._functions.get(func_name) or {}).get("config") or {}
-        if str(config.get("Runtime", "")).startswith("python"):  # the libraries are there before the first call
-            threading.Thread(target=_warm_up, args=(config,), daemon=True, name="lambda-zygote").start()
+        _warm_up(lambda_svc._functions.get(func_name))
+
+    @replaces_handler("AWS::Lambda::Function", "create")
+    @replaces(provisioners)
+    def _lambda_create(logical_id: str, props: dict[str, Any], stack_name: str) -> Any:
+        name, attributes = create(logical_id, props, stack_name)
+        _warm_up(lambda_svc._functions.get(name))
+        return name, attributes
+
+    @replaces(lambda_svc)
+    def load_persisted_state(data: dict[str, Any]) -> None:
+        load(data)
+        for function in list(lambda_svc._functions._data.values()):
+            _warm_up(function)
 
 
-def _warm_up(config: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # the first invocation tries again and reports
-        lambda_svc._run_with_function_config_scope(config, lambda: zygote_of(config).start())
+def _warm_up(function: dict[str, Any] | None) -> None:
+    config = (function or {}).get("config") or {}
+    if not str(config.get("Runtime", "")).startswith("python"):
+        return
+
+    def start() -> None:
+        with contextlib.suppress(OSError):  # the first invocation tries again and reports
+            lambda_svc._run_with_function_config_scope(config, lambda: zygote_of(config).start())
+
+    threading.Thread(target=start, daemon=True, name="lambda-zygote").start()
