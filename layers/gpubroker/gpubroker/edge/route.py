@@ -156,7 +156,7 @@ def _is_model(annotation: Any) -> bool:
 
 def _is_list(annotation: Any) -> bool:
     kinds = (annotation, *get_args(annotation))
-    return any(get_origin(kind) in (list, tuple, set, frozenset) for kind in kinds)
+    return any(get_origin(_bare(kind)) in (list, tuple, set, frozenset) for kind in kinds)
 
 
 def _strict(annotation: Any) -> type[BaseModel]:
