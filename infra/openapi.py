@@ -21,6 +21,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from gpubroker.edge.http import Answer
 from gpubroker.edge.idempotency import idempotency_key, required_idempotency_key
+from infra.answers import ALSO, ANSWERS, CONTENT_TYPES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "openapi.json"
@@ -38,8 +39,11 @@ Limits are per second and by plan (free 10, pro 100, enterprise 1000), for calle
 TAGS = {
     "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
     "rentals": "Renting, watching, scaling and ending.",
+    "favorites": "Offers that one keeps an eye on.",
     "identity": "Accounts, sessions, keys, service and agent credentials, plans.",
+    "administration": "For administrators.",
     "internal": "For other services of the house, with a service token; not reachable through the public edge.",
+    "operations": "How the house itself is.",
     "console": "Pages for people.",
 }
 SECURITY_SCHEMES = {
@@ -51,9 +55,6 @@ SECURITY_SCHEMES = {
     },
     "api_key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
 }
-# What Powertools describes of its own validation, which `serve` replaces, and of Answer, which is no body.
-DROPPED_SCHEMAS = {"HTTPValidationError", "ValidationError", "ResponseValidationError"}
-
 PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -149,7 +150,8 @@ def _described(router: Router) -> Router:
     for options, function in router._routes.items():
         returned = get_type_hints(function, include_extras=True).get("return")
         if get_origin(returned) is Answer or returned is Answer:
-            model = get_args(returned)[0] if get_args(returned) else Any
+            told = get_args(returned)[0] if get_args(returned) else Any
+            model = ANSWERS.get(function.__name__, told)
             function = _returning(function, model)
         described._routes[options] = function
     described._routes_with_middleware = router._routes_with_middleware
@@ -188,7 +190,7 @@ def document() -> Json:
         paths[path] = {
             method: _operation(operation, by_route[path, method]) for method, operation in sorted(operations.items())
         }
-    schemas = {name: body for name, body in raw["components"]["schemas"].items() if name not in DROPPED_SCHEMAS}
+    schemas = _used(paths, {**raw["components"]["schemas"], "Problem": PROBLEM})
     used = {tag for operations in paths.values() for operation in operations.values() for tag in operation["tags"]}
     return {
         "openapi": "3.1.0",
@@ -197,11 +199,30 @@ def document() -> Json:
         "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
         "paths": paths,
         "components": {
-            "schemas": dict(sorted({**schemas, "Problem": PROBLEM}.items())),
+            "schemas": dict(sorted(schemas.items())),
             "responses": _problems(),
             "securitySchemes": SECURITY_SCHEMES,
         },
     }
+
+
+def _used(paths: Json, schemas: Json) -> Json:
+    """The schemas that the paths lead to: Powertools also lists those of its own validation, which `serve` replaces."""
+    waiting = [*_references(paths), "Problem"]
+    used: Json = {}
+    while waiting:
+        name = waiting.pop()
+        if name in schemas and name not in used:
+            used[name] = schemas[name]
+            waiting.extend(_references(schemas[name]))
+    return used
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"].rpartition("/")[2]] if isinstance(value.get("$ref"), str) else []
+        return own + [name for item in value.values() for name in _references(item)]
+    return [name for item in value for name in _references(item)] if isinstance(value, list) else []
 
 
 def _version() -> str:
@@ -250,7 +271,12 @@ def _responses(generated: Json, operation: Json, endpoint: Endpoint) -> Json:
     if "202" in success:  # `Prefer: wait`, or nothing left to be done
         success["202"]["headers"] = {name: {"schema": {"type": "string"}} for name in ("Location", "Retry-After")}
         success["200"] = {**success["202"], "description": "It was done while the caller waited."}
+    first = next(iter(success))
+    for status, text in ALSO.get(endpoint.function.__name__, {}).items():
+        success[status] = {**success[first], "description": text}
     for status, body in success.items():
+        if endpoint.function.__name__ in CONTENT_TYPES:
+            body["content"] = {CONTENT_TYPES[endpoint.function.__name__]: {"schema": {"type": "string"}}}
         if status in ("204", "304"):  # Powertools describes a body here too
             body.pop("content", None)
         body["description"] = body["description"].replace("Successful Response", "Success.")

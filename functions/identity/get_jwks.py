@@ -13,7 +13,7 @@ router = Router()
 
 
 @router.get("/.well-known/jwks.json", tags=["identity"], summary="The public keys that our tokens are signed with")
-def get_jwks() -> Answer:
+def get_jwks() -> Answer[KeySetView]:
     keys = KeySetView.model_validate(jwks(ring(), time.time()))
     return Answer(keys, headers={"cache-control": f"public, max-age={RING_SECONDS}"})
 

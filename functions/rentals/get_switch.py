@@ -13,7 +13,7 @@ from gpubroker.rentals.views import SwitchView
 router = Router()
 
 
-@router.get("/api/v2/admin/rentals/switch", tags=["admin"], summary="Whether new rentals are stopped, and why")
+@router.get("/api/v2/admin/rentals/switch", tags=["administration"], summary="Whether new rentals are stopped, and why")
 def get_switch(caller: Annotated[Caller, Depends(admin)]) -> SwitchView:
     return composition.rental_desk().switch()
 

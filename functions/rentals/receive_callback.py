@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path
 from gpubroker import composition
 from gpubroker.edge.caller import Caller, anyone
 from gpubroker.edge.http import Answer, serve
+from gpubroker.rentals.views import CallbackView
 
 router = Router()
 
@@ -19,7 +20,7 @@ router = Router()
     summary="Say that an instance has news; the address is given to the instance",
     status_code=202,
 )
-def receive_callback(token: Annotated[str, Path()], caller: Annotated[Caller, Depends(anyone)]) -> Answer:
+def receive_callback(token: Annotated[str, Path()], caller: Annotated[Caller, Depends(anyone)]) -> Answer[CallbackView]:
     view = composition.callback_desk().accept(token)
     return Answer(view, status=202 if view.accepted else 200)
 

@@ -14,6 +14,7 @@ from gpubroker.edge.underway import underway, wait_seconds
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.rentals.requests import ScaleRequest
 from gpubroker.rentals.use_cases import location, stands_still
+from gpubroker.rentals.views import RentalView
 
 router = Router()
 
@@ -25,7 +26,7 @@ def scale_rental(
     caller: Annotated[Caller, Depends(scoped("rentals:write"))],
     idempotency: Annotated[Idempotency | None, Depends(idempotency_key)],
     prefer: Annotated[str | None, Header()] = None,
-) -> Answer:
+) -> Answer[RentalView]:
     desk, seconds = composition.rental_desk(), wait_seconds(prefer)
     rental = desk.settled(caller, desk.scale(caller, rental_id, wanted, idempotency), seconds)
     return underway(rental, location=location(rental), done=stands_still(rental), waited=seconds)

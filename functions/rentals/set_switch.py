@@ -15,7 +15,9 @@ from gpubroker.rentals.views import SwitchView
 router = Router()
 
 
-@router.put("/api/v2/admin/rentals/switch", tags=["admin"], summary="Stop all new rentals, or let them come again")
+@router.put(
+    "/api/v2/admin/rentals/switch", tags=["administration"], summary="Stop all new rentals, or let them come again"
+)
 def set_switch(wanted: Annotated[SwitchRequest, Body()], caller: Annotated[Caller, Depends(admin)]) -> SwitchView:
     return composition.rental_desk().set_switch(caller, wanted)
 
