@@ -50,10 +50,11 @@ def compute() -> "Compute":
 @cache
 def rental_desk() -> "Desk":
     """What callers may do with rentals. Touches DynamoDB only, so it may stand inside the VPC."""
+    from gpubroker.kernel.time import utc_now
     from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.use_cases import Desk
 
-    return Desk(rentals=Rentals(), offers=offer_source(), deployment=_rental_deployment())
+    return Desk(rentals=Rentals(), offers=offer_source(), clock=utc_now, deployment=_rental_deployment())
 
 
 @cache

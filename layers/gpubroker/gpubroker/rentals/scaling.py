@@ -162,8 +162,8 @@ def undo_addition(rental: Rental, operation_id: str, failure: Failure, now: date
         return rental, ()
     if operation.undoing:
         return rental, ()
-    for member_id in operation.members:
-        rental = rental.with_member(leaving(rental.member(member_id), now, void=True))
+    for member in map(rental.member, operation.members):  # each says why, once the operation is gone
+        rental = rental.with_member(replace(leaving(member, now, void=True), failure=member.failure or failure))
     operation = replace(operation, undoing=True, failure=failure, deadline=now + WORK_WITHIN)
     return holding(replace(rental, operation=operation)), ()
 

@@ -13,7 +13,7 @@ from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.money import cost as cost_of
 from gpubroker.kernel.money import micros, usd
-from gpubroker.kernel.time import Clock, iso, utc_now
+from gpubroker.kernel.time import Clock, iso
 from gpubroker.rentals import callbacks, endings, rules, scaling
 from gpubroker.rentals.items import RentalItem
 from gpubroker.rentals.looks import Look, Looks
@@ -56,8 +56,8 @@ class Desk:
         *,
         rentals: Rentals,
         offers: OfferSource,
+        clock: Clock,
         deployment: str,
-        clock: Clock = utc_now,
         sleep: Callable[[float], None] = time.sleep,
         elapsed: Callable[[], float] = time.monotonic,
     ):

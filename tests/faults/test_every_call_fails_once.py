@@ -1,0 +1,157 @@
+"""Each call to AWS or to a provider in turn fails before it, fails after it took effect, or never answers.
+
+After the retries that AWS would do, and the sweeps where those were not enough, there is exactly one instance for each
+member that the rental calls ready and none for any other, the caps count what the rental holds, and nothing is waiting.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from gpubroker.kernel.caller import Caller
+from gpubroker.rentals.rental import MemberPhase, Phase, Rental
+from gpubroker.rentals.repository import Rentals
+from gpubroker.rentals.requests import ScaleRequest
+from tests.faults.driver import Fault, World, empty, installed
+from tests.faults.test_walk import H100, OTHER, somebody, wanted
+
+MODES = ("before", "after", "hang", "lost")
+READS = {"dynamodb.GetItem", "dynamodb.Query", "provider.find", "provider.get", "provider.list"}
+"""What has no effect fails in one way only, whether before or after it."""
+
+
+@dataclass
+class Run:
+    """One play of a scenario."""
+
+    world: World
+    caller: Caller = field(default_factory=somebody)
+    rental_id: str = ""
+
+
+def provisioning(run: Run) -> None:
+    run.world.providers.sell(H100)
+    with run.world.arm():
+        run.rental_id = run.world.request(run.caller, wanted(), key="request").rental_id
+        run.world.settle(within=timedelta(minutes=40))
+
+
+def _ready(run: Run, **more: object) -> None:
+    run.rental_id = run.world.request(run.caller, wanted(duration_hours=9, **more), key="request").rental_id
+    run.world.settle(within=timedelta(minutes=5))
+
+
+def ending(run: Run) -> None:
+    run.world.providers.sell(H100)
+    _ready(run)
+    with run.world.arm():
+        run.world.end(run.caller, run.rental_id)
+        run.world.settle(within=timedelta(minutes=40))
+
+
+def ending_before_it_is_ready(run: Run) -> None:
+    run.world.providers.sell(H100)
+    run.world.request(run.caller, wanted(), key="request")
+    (rental,) = Rentals().newest_of(run.caller.tenant, 2)
+    run.rental_id = rental.rental_id
+    with run.world.arm():
+        run.world.settle(within=timedelta(seconds=3))
+        run.world.end(run.caller, run.rental_id)
+        run.world.settle(within=timedelta(minutes=40))
+
+
+def adding(run: Run) -> None:
+    run.world.providers.sell(H100, capacity=1)
+    run.world.providers.sell(OTHER)
+    _ready(run, max_total_price=3)
+    with run.world.arm():
+        run.world.scale(run.caller, run.rental_id, ScaleRequest(action="add", count=1), key="scale")
+        run.world.settle(within=timedelta(minutes=40))
+
+
+def removing(run: Run) -> None:
+    run.world.providers.sell(H100)
+    _ready(run, count=2)
+    with run.world.arm():
+        run.world.scale(run.caller, run.rental_id, ScaleRequest(action="remove", count=1), key="scale")
+        run.world.settle(within=timedelta(minutes=40))
+
+
+SCENARIOS = (provisioning, ending, ending_before_it_is_ready, adding, removing)
+
+
+def play(worlds: Callable[[], World], scenario: Callable[[Run], None], fault: Fault | None) -> Run:
+    empty()
+    with installed(worlds()) as world:
+        world.fault = fault
+        run = Run(world)
+        scenario(run)
+        assert (fault is None) == (world.struck is None)
+        _check(run, f"{scenario.__name__} {fault} {world.struck}")
+    return run
+
+
+def at_rest(rental: Rental) -> bool:
+    return rental.operation is None and (rental.phase is Phase.READY or rental.phase.over)
+
+
+def _check(run: Run, what: str) -> None:
+    """The invariants, after at most three sweeps where the workflows themselves did not get there."""
+    world = run.world
+    rentals = Rentals().newest_of(run.caller.tenant, 5)
+    assert len(rentals) == 1, what
+    rental = rentals[0]
+    sweeps = 0
+    while not at_rest(rental):
+        assert sweeps < 4, f"{what}: {rental.phase} {rental.operation} {world.log}"
+        world.advance(minutes=31)
+        world.sweep()
+        rental = Rentals().of(run.caller.tenant, rental.rental_id)
+        sweeps += 1
+    told = f"{what}: {rental.phase} {[(m.member_id, m.phase.value) for m in rental.members]} {world.log}"
+    running = world.providers.running()
+    ready = {member.label: member.instance_id for member in rental.members if member.phase is MemberPhase.READY}
+    assert {one.label: one.instance_id for one in running} == ready, told
+    assert len(running) == len(ready), told
+    assert rental.phase is not Phase.READY or ready, told
+    assert Rentals().held_by(run.caller.tenant) == rental.held, told
+    if rental.phase is Phase.FAILED:
+        assert rental.final_cost_micros == 0, told
+        assert rental.failure is not None, told
+    _check_events(world, rental, told)
+
+
+def _check_events(world: World, rental: Rental, told: str) -> None:
+    types = world.types(rental.rental_id)
+    assert types[0] == "RentalRequested", told
+    assert len(types) == len(set(types)), f"{told}: {types}"
+    for phase, event in ((Phase.ENDED, "RentalEnded"), (Phase.FAILED, "RentalFailed"), (Phase.READY, "RentalReady")):
+        assert rental.phase is not phase or event in types, f"{told}: {types}"
+    assert ("RentalEnded" in types) == (rental.phase is Phase.ENDED), f"{told}: {types}"
+    assert ("RentalFailed" in types) == (rental.phase is Phase.FAILED), f"{told}: {types}"
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_whichever_call_fails_there_is_one_instance_or_none_and_the_rental_says_which(
+    scenario: Callable[[Run], None], mode: str, worlds: Callable[[], World]
+) -> None:
+    calls = play(worlds, scenario, None).world.calls
+    assert len(calls) > 8
+    for number, call in enumerate(calls):
+        if mode in ("before", "hang") or call not in READS:
+            play(worlds, scenario, Fault(number, mode))
+
+
+@pytest.mark.parametrize("scenario", [provisioning, adding], ids=lambda scenario: scenario.__name__)
+def test_a_create_that_was_refused_and_yet_made_an_instance_is_found_and_ended(
+    scenario: Callable[[Run], None], worlds: Callable[[], World]
+) -> None:
+    calls = play(worlds, scenario, None).world.calls
+    creates = [number for number, call in enumerate(calls) if call == "provider.create"]
+    assert creates
+    for number in creates:
+        run = play(worlds, scenario, Fault(number, "refused_after"))
+        assert run.world.struck == "provider.create"
