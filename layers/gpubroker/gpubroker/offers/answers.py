@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import orjson
-
 from gpubroker.offers.index import OfferIndex, Sort
 from gpubroker.offers.market import Freshness, Market
 
@@ -19,20 +17,19 @@ def offer_list(index: OfferIndex, rows: Iterable[int], freshness: Freshness, *, 
 
 
 def page_body(
-    market: Market, rows: list[int], freshness: Freshness, *, sort: Sort, total: int, size: int, number: int | None,
-    next_cursor: str | None,
-) -> bytes:  # fmt: skip
-    """One page: {offers, total, page, per_page, next_cursor, sort, providers, warnings}."""
-    return (
-        b'{"offers":[%b],"total":%d,"page":%b,"per_page":%d,"next_cursor":%b,"sort":"%b","providers":%b,"warnings":%b}'
+    market: Market, rows: list[int], freshness: Freshness, *, sort: Sort, total: int, size: int, number: int | None
+) -> tuple[bytes, bytes]:
+    """{offers, total, page, per_page, sort, providers, warnings, next_cursor}, before and after the cursor."""
+    head = (
+        b'{"offers":[%b],"total":%d,"page":%b,"per_page":%d,"sort":"%b","providers":%b,"warnings":%b,"next_cursor":'
         % (
             offer_list(market.index, rows, freshness, scored=sort == "score"),
             total,
             b"null" if number is None else b"%d" % number,
             size,
-            b"null" if next_cursor is None else orjson.dumps(next_cursor),
             sort.encode(),
             freshness.providers,
             freshness.warnings,
         )
     )
+    return head, b"}"

@@ -1,6 +1,6 @@
 """Pages of the market: the warm path of the list, and each query of a bulk."""
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -9,10 +9,12 @@ from gpubroker.kernel.errors import FieldError, Invalid, NotFound, Problem
 from gpubroker.offers import query
 from gpubroker.offers.answers import page_body
 from gpubroker.offers.filters import filters_of, hold_to_plan
-from gpubroker.offers.market import Market
+from gpubroker.offers.market import Freshness, Market
 from gpubroker.offers.requests import BulkQuery, PageFields
 
 PER_PAGE = 20
+MEMO = 512
+"""Pages of one snapshot that are kept ready: at most 100 offers each, usually 12 KB."""
 EDGE_SECONDS = 5
 """How long the edge may repeat an answer to anonymous callers: no longer than a snapshot stays unseen anyway."""
 
@@ -61,6 +63,32 @@ def bulk(market: Market, wanted: BulkQuery, caller: Caller, cursors: Cursors, no
 def page(market: Market, wanted: PageFields, caller: Caller, cursors: Cursors, now: float) -> bytes:
     """One page as JSON. Raises Forbidden for what the plan lacks, Invalid for what makes no sense."""
     hold_to_plan(wanted, caller)
+    freshness = market.freshness(now)
+    key = None if wanted.cursor else wanted.key()  # whoever asks again asks for a first page: cursors are not kept
+    made: _Made | None = market.memo.get(key) if key else None
+    if made is None or made.freshness is not freshness:
+        made = _made(market, wanted, caller, cursors, freshness)
+        if key:
+            if len(market.memo) >= MEMO:
+                market.memo.clear()
+            market.memo[key] = made
+    following = None
+    if made.mark is not None:
+        following = cursors.encode(made.mark, caller=caller, query=made.belongs)
+    return made.head + (b"null" if following is None else orjson.dumps(following)) + made.tail
+
+
+class _Made(NamedTuple):
+    """A page but for its next cursor, which is the caller's own, and what that is made of."""
+
+    freshness: Freshness
+    head: bytes
+    tail: bytes
+    mark: list[Any] | None
+    belongs: str
+
+
+def _made(market: Market, wanted: PageFields, caller: Caller, cursors: Cursors, freshness: Freshness) -> _Made:
     filters = filters_of(wanted, market.index, market.providers)
     if wanted.per_page is not None and wanted.limit is not None:
         raise Invalid.of("limit", "is the same as per_page: give one of them")
@@ -75,16 +103,5 @@ def page(market: Market, wanted: PageFields, caller: Caller, cursors: Cursors, n
     else:
         mark = cursors.decode(wanted.cursor, caller=caller, query=belongs)
         found = query.page_after(index, filters, sort, mark, size)
-    following = None
-    if found.more:
-        following = cursors.encode(index.mark(sort, found.rows[-1]), caller=caller, query=belongs)
-    return page_body(
-        market,
-        found.rows,
-        market.freshness(now),
-        sort=sort,
-        total=found.total,
-        size=size,
-        number=number,
-        next_cursor=following,
-    )
+    head, tail = page_body(market, found.rows, freshness, sort=sort, total=found.total, size=size, number=number)
+    return _Made(freshness, head, tail, index.mark(sort, found.rows[-1]) if found.more else None, belongs)

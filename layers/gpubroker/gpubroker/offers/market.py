@@ -51,12 +51,17 @@ class Freshness:
 
 @dataclass(slots=True)
 class Market:
-    """One snapshot: an index and the state of each part. `providers` are all that we know of, asked or not."""
+    """One snapshot: an index and the state of each part.
+
+    providers  all that we know of, asked or not
+    memo       answers that were given from this very snapshot (listing.py)
+    """
 
     index: OfferIndex
     states: Mapping[str, PartState]
     providers: tuple[str, ...]
     ttl_s: float = PRICE_TTL_S
+    memo: dict[Any, Any] = field(default_factory=dict)
     _at: int = -1
     _freshness: Freshness | None = None
 

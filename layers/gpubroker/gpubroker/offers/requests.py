@@ -4,7 +4,7 @@ The seed writes the same filter in several ways (`gpu` and `gpu_type`, `region` 
 but only one of a pair may be given. Prices are USD per GPU-hour (DESIGN §7).
 """
 
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,7 @@ MAX_QUERIES = 50
 MAX_CANDIDATES = 1000
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
-Names: TypeAlias = Name | Annotated[list[Name], Field(min_length=1, max_length=50)]
+Names: TypeAlias = Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
 OfferId = Annotated[str, Field(min_length=3, max_length=80, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Gigabytes = Annotated[float, Field(gt=0, le=100_000)]
 AvailabilityName: TypeAlias = Literal["available", "limited", "unknown", "unavailable"]
@@ -43,11 +43,15 @@ class FilterFields(RequestModel):
     regions: Names | None = Field(None, description="the same as region")
     provider: Names | None = None
     providers: Names | None = Field(None, description="the same as provider")
-    availability: AvailabilityName | list[AvailabilityName] | None = None
+    availability: AvailabilityName | tuple[AvailabilityName, ...] | None = None
     min_availability: AvailabilityName | None = Field(None, description="at least as good as this")
     compliance_tags: Names | None = Field(None, description="all of these", examples=[["soc2", "hipaa"]])
     spot: bool | None = Field(None, description="true: may be taken away; false: on demand")
     rentable: bool | None = Field(None, description="true: can be rented through this house")
+
+    def key(self) -> tuple[Any, ...]:
+        """Equal for equal requests."""
+        return tuple(self.__dict__.values())
 
 
 class PageFields(FilterFields):
