@@ -8,6 +8,7 @@ The loser's version is never looked at, and a crash between the two leaves the o
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any, Protocol
 
@@ -29,6 +30,10 @@ STALE_SECONDS = 3600.0
 class SecretUnavailable(Unavailable):
     code = "signing-keys-unavailable"
     title = "Tokens cannot be signed at the moment"
+
+
+class _NoSuchVersion(SecretUnavailable):
+    """The secret, its version or a label of it is not there."""
 
 
 class SecretVersions(Protocol):
@@ -151,14 +156,19 @@ class SecretsManagerVersions:
         )
 
     def forget(self, version: str) -> None:
-        self._call("update_secret_version_stage", VersionStage=_label(version), RemoveFromVersionId=version)
+        with suppress(_NoSuchVersion):  # whoever was here before did the same
+            self._call("update_secret_version_stage", VersionStage=_label(version), RemoveFromVersionId=version)
 
     def _call(self, operation: str, **arguments: Any) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             return getattr(self._client, operation)(SecretId=self._secret_id, **arguments)
-        except (BotoCoreError, ClientError) as error:
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("InvalidParameterException", "ResourceNotFoundException"):
+                raise _NoSuchVersion("The signing keys are not where they should be.", retry_after=5) from error
+            raise SecretUnavailable("The signing keys cannot be reached.", retry_after=5) from error
+        except BotoCoreError as error:
             raise SecretUnavailable("The signing keys cannot be reached.", retry_after=5) from error
 
 
