@@ -209,7 +209,7 @@ def test_a_provider_that_is_away_for_an_hour_leaves_nothing_behind(world: World)
         raise ProviderUnavailable("away")
 
     world.providers.find = away  # type: ignore[method-assign,assignment]
-    world.settle(within=timedelta(hours=1))
+    world.advance(hours=1)
     assert again(rental).phase is Phase.ENDING
     assert any("FAILED" in state for state in world.executions.values())
     del world.providers.find
@@ -227,7 +227,7 @@ def test_an_orphan_is_found_and_ended(world: World) -> None:
     world.sweep()
     labelled = [one.label for one in world.providers.running()]
     assert sorted(labelled) == sorted([rental.members[0].label, other, "somebody else's"])
-    assert [one.instance_id for one in world.providers.running()][0] == rental.members[0].instance_id
+    assert next(one.instance_id for one in world.providers.running()) == rental.members[0].instance_id
     assert again(rental).phase is Phase.READY
 
 

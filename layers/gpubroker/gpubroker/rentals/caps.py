@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from gpubroker.kernel.caller import Plan
 from gpubroker.kernel.errors import Conflict
-from gpubroker.kernel.money import MicroUsd, usd
+from gpubroker.kernel.money import MicroUsd
 from gpubroker.rentals.rental import Holding
 
 
@@ -36,6 +36,13 @@ MAX_MEMBERS = 128
 MAX_DURATION_HOURS = 24 * 90
 
 
+def dollars(amount: MicroUsd) -> str:
+    """An amount as people write it: cents at least, and every further digit that it has."""
+    whole, micros = divmod(amount, 1_000_000)
+    fraction = f"{micros:06d}"
+    return f"${whole:,}.{fraction[:2]}{fraction[2:].rstrip('0')}"
+
+
 class CapReached(Conflict):
     code = "spending-cap-reached"
     title = "The plan's cap on what may run at once is reached"
@@ -45,7 +52,7 @@ class CapReached(Conflict):
         limits = LIMITS[plan]
         return cls(
             f"The plan {plan} allows {limits.rentals} rentals, {limits.instances} instances and "
-            f"${usd(limits.micros):,.2f} of committed spend at a time. End something, or ask for less."
+            f"{dollars(limits.micros)} of committed spend at a time. End something, or ask for less."
         )
 
 

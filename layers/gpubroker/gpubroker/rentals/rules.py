@@ -11,6 +11,7 @@ from gpubroker.kernel.errors import Conflict
 from gpubroker.kernel.money import MicroUsd, usd
 from gpubroker.kernel.time import iso
 from gpubroker.rentals import facts
+from gpubroker.rentals.caps import dollars
 from gpubroker.rentals.cost import committed
 from gpubroker.rentals.facts import Fact
 from gpubroker.rentals.labels import label
@@ -86,7 +87,7 @@ def refuse_unfit(terms: OfferTerms, limit: MicroUsd | None) -> None:
         )
     if limit is not None and terms.price_micros > limit:
         raise PriceOverLimit(
-            f"The price is ${usd(terms.price_micros):,.6g} an hour, your max_total_price is ${usd(limit):,.6g}.",
+            f"The price is {dollars(terms.price_micros)} an hour, your max_total_price is {dollars(limit)}.",
             offer_id=terms.offer_id,
             price_per_hour=usd(terms.price_micros),
         )

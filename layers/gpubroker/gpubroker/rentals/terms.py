@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from gpubroker.kernel.money import MicroUsd, usd
+from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import iso
 from gpubroker.rentals import endings, facts
+from gpubroker.rentals.caps import dollars
 from gpubroker.rentals.facts import Fact
 from gpubroker.rentals.rental import Charge, MemberPhase, Phase, Rental
 from gpubroker.rentals.rules import WORK_WITHIN, Step, closed_at, holding
@@ -46,8 +47,8 @@ def renew(rental: Rental, prices: Mapping[str, MicroUsd], now: datetime) -> Step
         price = prices.get(member.member_id, member.price_micros)
         if price > rental.max_price_micros:
             raise PriceRefused(
-                f"The price is ${usd(price):,.6g} an hour now, the limit of this rental is "
-                f"${usd(rental.max_price_micros):,.6g}."
+                f"The price is {dollars(price)} an hour now, the limit of this rental is "
+                f"{dollars(rental.max_price_micros)}."
             )
         closed = closed_at(member, old_end).charges
         rental = rental.with_member(replace(member, price_micros=price, charges=(*closed, Charge(price, old_end))))
