@@ -1,0 +1,127 @@
+"""Every route for every kind of caller: exactly whom authorisation.txt lets in is let in. # 201, 204, 333-345"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.openapi import endpoints
+from tests.contract.callers import KINDS, PASSWORD, Callers, Person
+from tests.contract.house import House, Reply
+from tests.contract.market import OFFER_IDS
+
+TABLE = Path(__file__).with_name("authorisation.txt")
+Route = tuple[str, str]
+
+
+def read_table() -> dict[Route, dict[str, str]]:
+    """(method, path) -> kind of caller -> what happens."""
+    lines = [line.split() for line in TABLE.read_text(encoding="utf-8").splitlines()]
+    rows = [words for words in lines if words and words[0] != "#"]
+    assert all(len(words) == 2 + len(KINDS) for words in rows), "a line has a column too few or too many"
+    return {(method, path): dict(zip(KINDS, rest, strict=True)) for method, path, *rest in rows}
+
+
+EXPECTED = read_table()
+
+
+@dataclass
+class Things:
+    """What each kind of caller has, to be asked for in paths; `other` asks for what is free's."""
+
+    rentals: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    user_id: str = ""
+    service_id: str = "scratch"
+
+    def of(self, kind: str, name: str) -> str:
+        mine = {"rental_id": self.rentals, "key_id": self.keys}.get(name)
+        if mine is not None:
+            return mine.get(kind, mine["free"])
+        fixed = {
+            "name": "style.css",
+            "offer_id": OFFER_IDS[0],
+            "token": "no-token-of-ours",
+            "user_id": self.user_id,
+            "service_id": self.service_id,
+        }
+        return fixed[name]
+
+
+# Bodies of what changes somebody's thing, so that the thing is looked for; all others are sent `{}`, which is refused
+# with 422 after the caller was let in, and changes nothing.
+BODIES: dict[Route, Any] = {
+    ("POST", "/api/v2/rentals/{rental_id}/scale"): {"action": "add", "count": 1},
+    ("PUT", "/api/v2/admin/users/{user_id}/plan"): {"plan": "free"},
+    ("POST", "/api/v2/auth/password/change"): {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
+}
+QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
+
+
+@pytest.fixture(scope="module")
+def things(house: House, callers: Callers) -> Things:
+    """A rental and a key for everybody who may have one."""
+    found = Things(user_id=callers["other"].tenant)
+    for kind in ("free", "pro", "enterprise", "agent", "admin"):
+        wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
+        found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]
+    for kind in ("free", "pro", "enterprise", "admin"):
+        found.keys[kind] = _made(house, "/api/v2/auth/api-keys", {"name": "mine"}, callers[kind])["key_id"]
+    scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
+    _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
+    return found
+
+
+def _made(house: House, path: str, body: Any, caller: Person) -> Any:
+    reply = house.call("POST", path, token=caller.token, body=body)
+    assert reply.status < 300, f"{path}: {reply.status} {reply.text}"
+    return reply.json()
+
+
+def test_every_route_stands_in_the_table_and_nothing_else() -> None:
+    assert set(EXPECTED) == {(endpoint.method, endpoint.path) for endpoint in endpoints()}
+
+
+def test_every_route_lets_in_whom_the_table_says(house: House, callers: Callers, things: Things) -> None:
+    wrong = []
+    for (method, path), by_kind in EXPECTED.items():
+        for kind, expected in by_kind.items():
+            reply = _ask(house, method, path, kind, callers[kind], things)
+            if _class(reply) != expected:
+                wrong.append(f"{method} {path} {kind}: {reply.status} instead of {expected}: {reply.text[:200]}")
+    assert not wrong, "\n".join(wrong)
+
+
+def _ask(house: House, method: str, path: str, kind: str, caller: Person, things: Things) -> Reply:
+    target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
+    body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
+    return house.call(method, target, token=caller.token, body=body)
+
+
+def _class(reply: Reply) -> str:
+    if reply.status in (401, 403, 404):
+        return str(reply.status)
+    return "ok" if reply.status < 500 else f"{reply.status}"
+
+
+@pytest.mark.parametrize("credentials", ["not.a.token", "gpb_U01ARZ3NDEKTSV4RRFFQ69G5FAVxxxxxxxxxxxx", "e30.e30."])
+def test_wrong_credentials_are_refused_even_where_none_are_needed(house: House, credentials: str) -> None:
+    reply = house.call("GET", "/api/v2/providers", token=credentials)
+    assert reply.status == 401
+    assert reply.headers["www-authenticate"] == "Bearer"
+
+
+def test_credentials_are_looked_at_before_the_input(house: House) -> None:
+    """Somebody without the right learns nothing of what a right request would be (DESIGN §3)."""
+    for body in ("{not json", '{"unknown": 1}', "x" * 300_000):
+        assert house.call("POST", "/api/v2/rentals", body=body).status == 401
+
+
+@pytest.mark.parametrize("header", ["x-plan", "X-Plan"])
+def test_a_plan_in_a_header_is_no_plan(house: House, callers: Callers, header: str) -> None:  # R4 (204)
+    free = callers["free"].token
+    plain = house.call("GET", "/api/v2/providers?sort=score", token=free)
+    claimed = house.call("GET", "/api/v2/providers?sort=score", token=free, headers={header: "enterprise"})
+    assert plain.status == claimed.status == 403
