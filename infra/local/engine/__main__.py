@@ -33,7 +33,7 @@ async def serve(listener: socket.socket, data: Path) -> None:
     from hypercorn.config import Config
     from ministack.app import app
 
-    from infra.local.engine.patches.saved_state import save_periodically
+    from infra.local.engine.patches.saved_state import Saver
 
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
@@ -46,11 +46,15 @@ async def serve(listener: socket.socket, data: Path) -> None:
     port = listener.getsockname()[1]
     announcement = {"port": port, "pid": os.getpid(), "endpoint_url": f"http://127.0.0.1:{port}", "region": REGION}
     (data / "engine.json").write_text(json.dumps(announcement))
-    saving = asyncio.create_task(save_periodically(float(os.environ.get("ENGINE_SAVE_SECONDS", "10"))))
+    saver = Saver(float(os.environ.get("ENGINE_SAVE_SECONDS", "10")))
+
+    async def asked_to_end() -> None:
+        await ended.wait()
+        await saver.stop()  # the engine saves once more on its way out
+
     try:
-        await hypercorn_serve(app, config, shutdown_trigger=ended.wait)
+        await hypercorn_serve(app, config, shutdown_trigger=asked_to_end)
     finally:
-        saving.cancel()
         (data / "engine.json").unlink(missing_ok=True)
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 
-# The only variables of the caller's environment that the engine may see: a developer's own AWS profile, proxies or
-# endpoint must not leak into it or into the Lambdas that it starts.
+# Says to which local cloud a process belongs, so that `make down` finds those whose parent is gone.
+MARKER = "GPUBROKER_LOCAL_CLOUD"
+
+# The only variables of the caller's environment that the engine may see: a developer's own AWS profile or endpoint must
+# not leak into it or into the Lambdas that it starts.
 _INHERITED = (
+    MARKER, "HTTPS_PROXY", "SSL_CERT_FILE",
     "PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE",
     "AUTH", "LOG_LEVEL", "SFN_WAIT_SCALE", "LAMBDA_ACCOUNT_CONCURRENCY", "LAMBDA_WARM_TTL_SECONDS",
     "LAMBDA_ASYNC_RETRY_BASE_SECONDS", "MINISTACK_WORKER_THREADS",

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from infra.local.engine.settings import MARKER
+
 _SCRIPT = Path(__file__).with_name("worker.py")
 
 # What takes long to import and does the same whoever imports it: none of these reads a function's environment or opens
@@ -146,7 +148,7 @@ class Zygote:
                 command,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env=base_environment(),
+                env={**base_environment(), **({MARKER: os.environ[MARKER]} if MARKER in os.environ else {})},
                 cwd="/",
                 start_new_session=True,
             )
@@ -158,7 +160,8 @@ class Zygote:
 
 def base_environment() -> dict[str, str]:
     """What every Lambda environment has before its function's own variables: nothing of the developer's."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "TMPDIR") if name in os.environ}
+    names = ("PATH", "LANG", "LC_ALL", "TMPDIR", "HTTPS_PROXY", "SSL_CERT_FILE")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     return {"LANG": "C.UTF-8", **kept, "TZ": ":UTC", "HOME": kept.get("TMPDIR", "/tmp"),  # noqa: S108
             "AWS_EXECUTION_ENV": f"AWS_Lambda_{version}"}  # fmt: skip

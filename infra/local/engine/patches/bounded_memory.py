@@ -1,10 +1,10 @@
 """What the engine remembers has an end, so that it can run for days.
 
-AWS forgets too: a log stream belongs to an execution environment, not to an invocation (Lambda developer guide, "Viewing
-CloudWatch logs"), streams keep their records for 24 hours, Express executions leave no history behind. The stock engine
-keeps a log stream for each invocation, every event that was ever published, every execution, and every image of every
-item written in the last day. Here: one log stream a function and day with its last lines, the last events and
-executions, and of a table's stream what some reader has not read yet or has read lately.
+AWS forgets too: a log stream belongs to an execution environment, not to an invocation (Lambda developer guide,
+"Viewing CloudWatch logs"), streams keep their records for 24 hours, Express executions leave no history behind. The
+stock engine keeps a log stream for each invocation, every event that was ever published, every execution, and every
+image of every item written in the last day. Here: one log stream a function and day with its last lines, the last
+events and executions, and of a table's stream what some reader has not read yet or has read lately.
 """
 
 import hashlib

@@ -5,8 +5,8 @@ and the cookies of a request are a list of their own in payload format 2.0; a fu
 caller by 500 `{"message":"Internal Server Error"}`, never by its error. The stock engine says 127.0.0.1 for everyone
 and sends the function's error, with its words and its stack, as a 502.
 
-Before the engine stands the local front, as CloudFront stands before API Gateway. It names the caller in the header
-`x-engine-source-ip`; the engine believes it from the loopback interface alone and passes it on to nobody.
+Before the engine stands the local front, as CloudFront stands before API Gateway, and names the caller in
+CloudFront-Viewer-Address (`address:port`). The engine believes that header from the loopback interface alone.
 """
 
 import contextvars
@@ -19,7 +19,7 @@ from ministack.services import apigateway
 
 from infra.local.engine.patching import original, replaces
 
-SOURCE_HEADER = "x-engine-source-ip"
+VIEWER_HEADER = "cloudfront-viewer-address"
 
 _FAILURE = {
     "statusCode": 500,
@@ -30,27 +30,22 @@ _FAILURE = {
 _caller: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default="127.0.0.1")
 
 
+def caller_of(headers: dict[str, str], peer: str) -> str:
+    """The address of the caller: what the front says of it, if the front is who speaks."""
+    viewer = headers.get(VIEWER_HEADER, "") if peer in ("127.0.0.1", "::1") else ""
+    return viewer.rpartition(":")[0].strip("[]") or peer
+
+
 def apply() -> None:
     proxy = original(apigateway, "_invoke_lambda_proxy")
     reentrant = original(apigateway, "run_reentrant")
 
     @replaces(apigateway)
-    async def _invoke_lambda_proxy(
-        integration: Any,
-        api_id: str,
-        stage: str,
-        path: str,
-        method: str,
-        headers: dict[str, str],
-        *rest: Any,
-        **named: Any,
-    ) -> Any:
-        headers = dict(headers)
-        peer = get_request_client_ip()
-        claimed = headers.pop(SOURCE_HEADER, None)
-        token = _caller.set(claimed if claimed and peer in ("127.0.0.1", "::1") else peer)
+    async def _invoke_lambda_proxy(*args: Any, **named: Any) -> Any:
+        headers: dict[str, str] = args[5]
+        token = _caller.set(caller_of(headers, get_request_client_ip()))
         try:
-            return await proxy(integration, api_id, stage, path, method, headers, *rest, **named)
+            return await proxy(*args, **named)
         finally:
             _caller.reset(token)
 

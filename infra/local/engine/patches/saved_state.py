@@ -1,18 +1,21 @@
 """State outlives the process: saved every ENGINE_SAVE_SECONDS (10) while anything happens, not only at a graceful stop.
 
-AWS keeps what it has acknowledged. The stock engine writes its state when it is asked to stop, so a `kill -9` loses all
-since; it never writes table streams, so that after a restart the consumers' saved positions point past the end and new
-records are skipped; and it writes layers as text into its state, 80 MB of it for a usual one. Here a forked child writes
-the state as it was at that moment while the engine goes on; table streams keep what has not been read; layers lie beside
-the code of the functions, once.
+AWS keeps what it has acknowledged. The stock engine writes its state when it is asked to stop, so a `kill -9` loses
+all since; it never writes table streams, so that after a restart the consumers' saved positions point past the end and
+new records are skipped; and it writes layers as text into its state, 80 MB of it for a usual one. Here a forked child
+writes the state as it was at that moment while the engine goes on; table streams keep what has not been read; layers
+lie beside the code of the functions, once.
 
 What is lost is at most the last seconds before the kill. Workflows that were running end as failed, as with the stock
 engine: the product's reconcilers are there for it.
 """
 
 import asyncio
+import contextlib
 import copy
+import logging
 import os
+import signal
 import time
 from typing import Any
 
@@ -24,6 +27,8 @@ from ministack.services import cloudwatch_logs, dynamodb, lambda_svc
 from infra.local.engine.patches.bounded_memory import _unread_from
 from infra.local.engine.patching import original, replaces
 
+logger = logging.getLogger("engine.state")
+
 _LONGEST_SAVE_SECONDS = 30
 _LAYER_REF = "layer_blob_ref"
 
@@ -31,43 +36,55 @@ _requests = 0  # that may have changed something
 _layer_blobs: dict[int, tuple[bytes, str]] = {}  # by identity: hashing 60 MB each time would take 50 ms
 
 
-def _write_state() -> None:
-    persistence.save_all(app._build_persistence_save_dict())
-
-
-def _child() -> None:
+def _save_and_end() -> None:
     """In the forked child: let go of every connection, write, end."""
     try:
         os.closerange(3, 65_536)
         os.nice(10)
-        _write_state()
+        persistence.save_all(app._build_persistence_save_dict())
     finally:
         os._exit(0)
 
 
-async def _ended(pid: int) -> None:
-    """Wait for the child. One that found a lock taken by a thread that it does not have would wait for ever."""
-    deadline = time.monotonic() + _LONGEST_SAVE_SECONDS
-    while os.waitpid(pid, os.WNOHANG) == (0, 0):
-        if time.monotonic() > deadline:
-            os.kill(pid, 9)
-            os.waitpid(pid, 0)
-            return
-        await asyncio.sleep(0.05)
-
-
-async def save_periodically(seconds: float) -> None:
-    """Save whenever something was asked of the engine since the last time. Runs on the engine's event loop, where no
+class Saver:
+    """Saves whenever something was asked of the engine since the last time. Lives on the engine's event loop, where no
     request is half done."""
-    saved = 0
-    while True:
-        await asyncio.sleep(seconds)
-        if _requests != saved:
-            saved = _requests
-            pid = os.fork()
-            if pid == 0:
-                _child()
-            await _ended(pid)
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._child = 0
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Leave the state to whoever saves it last: a graceful stop."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._task
+        if self._child:
+            os.kill(self._child, signal.SIGKILL)
+            os.waitpid(self._child, 0)  # noqa: ASYNC222 - it is dead
+
+    async def _run(self) -> None:
+        saved = 0
+        while True:
+            await asyncio.sleep(self._seconds)
+            if _requests != saved:
+                saved = _requests
+                self._child = os.fork()
+                if self._child == 0:
+                    _save_and_end()
+                await self._reap()
+
+    async def _reap(self) -> None:
+        """Wait for the child. One that found a lock taken by a thread that it does not have would wait for ever."""
+        ends = time.monotonic() + _LONGEST_SAVE_SECONDS
+        while os.waitpid(self._child, os.WNOHANG) == (0, 0):  # noqa: ASYNC222 - does not wait
+            if time.monotonic() > ends:
+                logger.warning("a save of the state got stuck; the next one tries again")
+                os.kill(self._child, signal.SIGKILL)
+                ends = float("inf")
+            await asyncio.sleep(0.05)
+        self._child = 0
 
 
 def _streams() -> dict[str, AccountRegionScopedDict]:
