@@ -181,7 +181,7 @@ def _wish(policy: Policy, last: _Lease | None, unspent: int, at: float) -> int:
     if last is None or last.refused or at >= last.until + policy.lease_s:
         return 0
     spent = last.granted - unspent
-    return 2 * spent + 1 if at < last.until else spent - 1  # it did not last, or it was enough
+    return 2 * spent + 1 if at < last.until else spent  # it did not last, or it was enough
 
 
 @cache

@@ -23,7 +23,7 @@ from gpubroker.offers.state import PRICE_TTL_S, PartState
 if TYPE_CHECKING:
     from redis import Redis
 
-    from gpubroker.offers.store import Stored
+    from gpubroker.offers.parts import Stored
 
 log = logging.getLogger(__name__)
 

@@ -74,6 +74,13 @@ class Listing(NamedTuple):
         return list(map(Row._make, zip(*self.columns, strict=True)))
 
 
+class Stored(NamedTuple):
+    """One bucket as it was written: its version and the listing."""
+
+    version: int
+    listing: bytes
+
+
 def bucket_of(offer_id: str) -> str:
     """The name of the bucket that an offer is in: one character."""
     own = offer_id.rpartition("-")[2]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gpubroker.offers import shared, store
+from gpubroker.offers.parts import Stored
 from gpubroker.offers.state import PartState
-from gpubroker.offers.store import Stored
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -11,8 +11,8 @@ is read again later, never half. Keys live STATIC_TTL_S past the last renewal, t
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, cast
 
+from gpubroker.offers.parts import Stored
 from gpubroker.offers.state import STATIC_TTL_S, PartState
-from gpubroker.offers.store import Stored
 
 if TYPE_CHECKING:
     from redis import Redis

@@ -19,6 +19,7 @@ from pynamodb.expressions.condition import Condition
 from gpubroker.kernel.events import Event
 from gpubroker.offers import parts
 from gpubroker.offers.offer import Offer
+from gpubroker.offers.parts import Stored
 from gpubroker.offers.state import Bucket, PartState
 from gpubroker.storage.outbox import Target, outbox_item
 from gpubroker.storage.table import Item, Table
@@ -51,14 +52,6 @@ class RefreshItem(Item):
         env = "OFFERS_TABLE"
 
     requested_at = NumberAttribute()
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One bucket as it was written: its version and the listing."""
-
-    version: int
-    listing: bytes
 
 
 @dataclass(frozen=True, slots=True)
