@@ -101,24 +101,32 @@ def test_a_caller_who_waits_gets_the_connection_in_the_same_answer(pro, offer):
 
 
 def test_a_rental_grows_and_shrinks(pro, offer):  # Journey 4 (288)
-    with rented(pro, offer_id=offer["offer_id"]) as rental:
+    with rented(pro, offer_id=offer["offer_id"], max_total_price=offer["price_per_hour"] * 3) as rental:
         ready(pro, rental)
         scale = f"/api/v2/rentals/{rental['rental_id']}/scale"
         assert pro.post(scale, json={"action": "add", "count": 1}).status_code in (200, 202)
-        grown = eventually(
-            lambda: look(pro, rental),
-            lambda now: sum(member["status"] == "ready" for member in now["members"]) == 2,
-            seconds=60,
-        )
-        assert grown["count"] == 2
-        eventually(lambda: look(pro, rental), lambda now: now["operation"] is None, seconds=30)
+        grown = eventually(lambda: look(pro, rental), lambda now: now["operation"] is None, seconds=60)
+        assert statuses(grown).count("ready") == grown["count"] == 2, grown
         assert pro.post(scale, json={"action": "remove", "count": 1}).status_code in (200, 202)
-        shrunk = eventually(
-            lambda: look(pro, rental),
-            lambda now: sorted(member["status"] for member in now["members"]) == ["ended", "ready"],
-            seconds=60,
-        )
-        assert shrunk["count"] == 1
+        shrunk = eventually(lambda: look(pro, rental), lambda now: now["operation"] is None, seconds=60)
+        assert statuses(shrunk).count("ready") == shrunk["count"] == 1, shrunk
+        assert statuses(shrunk).count("ended") == 1, "charged until its end; others were tried in vain and are undone"
+
+
+def statuses(rental) -> list[str]:
+    return [member["status"] for member in rental["members"]]
+
+
+def test_a_rental_that_cannot_grow_within_its_price_says_why_and_runs_on(pro, offer):
+    with rented(pro, offer_id=offer["offer_id"], max_total_price=offer["price_per_hour"]) as rental:
+        ready(pro, rental)
+        # The machine is taken now, and every similar one is dearer: this was the cheapest of its kind.
+        pro.post(f"/api/v2/rentals/{rental['rental_id']}/scale", json={"action": "add", "count": 1}).raise_for_status()
+        after = eventually(lambda: look(pro, rental), lambda now: now["operation"] is None, seconds=60)
+        assert [member["status"] for member in after["members"]] == ["ready", "undone"]
+        assert after["members"][1]["failure"]["code"]
+        assert after["members"][1]["cost_micros"] == 0
+        assert after["status"] == "ready"
 
 
 def test_a_rental_belongs_to_its_tenant_alone(environment, pro, offer):
