@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from gpubroker.rentals.ports import Instance, NoCapacity, OfferTerms, Order
+from gpubroker.rentals.rental import AgreedOffer
 
 
 @dataclass
@@ -51,11 +52,10 @@ class Providers:
     def offer(self, offer_id: str) -> OfferTerms | None:
         return self.offers.get(offer_id)
 
-    def similar(self, offer_id: str, limit: int) -> list[OfferTerms]:
-        own = self.offers.get(offer_id)
-        if own is None:
-            return []
-        others = [one for one in self.offers.values() if one.gpu_model == own.gpu_model and one.offer_id != offer_id]
+    def similar(self, offer: AgreedOffer, limit: int) -> list[OfferTerms]:
+        others = [
+            one for one in self.offers.values() if one.gpu_model == offer.gpu_model and one.offer_id != offer.offer_id
+        ]
         return sorted(others, key=lambda one: one.price_micros)[:limit]
 
     def create(self, order: Order) -> Instance:

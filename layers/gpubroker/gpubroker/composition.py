@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gpubroker.offers.lookup import OfferLookup
     from gpubroker.offers.offer import Offer
     from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order
+    from gpubroker.rentals.rental import AgreedOffer
     from gpubroker.rentals.steps import Starter
     from gpubroker.rentals.sweeps import DueSweep, ProviderSweep
     from gpubroker.rentals.tasks import Tasks
@@ -125,9 +126,11 @@ class _Offers:
         found = _offer_lookup().offer(offer_id)
         return None if found is None else _terms_of(found)
 
-    def similar(self, offer_id: str, limit: int) -> "Sequence[OfferTerms]":
-        found = _offer_lookup().offer(offer_id)
-        return [] if found is None else [_terms_of(one) for one in _offer_lookup().similar(found, limit)]
+    def similar(self, offer: "AgreedOffer", limit: int) -> "Sequence[OfferTerms]":
+        lookup = _offer_lookup()
+        listed = lookup.offer(offer.offer_id)
+        found = lookup.similar(listed, limit) if listed else lookup.like(offer.gpu_model, offer.gpu_count, limit=limit)
+        return [_terms_of(one) for one in found if one.offer_id != offer.offer_id]
 
 
 class _Instances:
@@ -143,7 +146,7 @@ class _Instances:
         asked = InstanceOrder(
             label=order.label,
             offer=offer,
-            ssh_public_key=order.ssh_public_key or "",
+            ssh_public_key=order.ssh_public_key,
             image=order.image,
             disk_gb=order.disk_gb,
             env=order.env,

@@ -37,8 +37,11 @@ class OfferSource(Protocol):
     def offer(self, offer_id: str) -> OfferTerms | None:
         """The offer by one read of the store; None when nobody offers it any more."""
 
-    def similar(self, offer_id: str, limit: int) -> Sequence[OfferTerms]:
-        """Rentable offers of the same GPU model and count, the nearest first; never the offer itself."""
+    def similar(self, offer: AgreedOffer, limit: int) -> Sequence[OfferTerms]:
+        """Rentable offers of the same GPU model and count, the nearest first; never the offer itself.
+
+        `offer` may have left the market: what is rented is often offered no more.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Order:
     label: str
     offer_id: str
     provider: str
-    ssh_public_key: str | None = None
+    ssh_public_key: str
     image: str | None = None
     disk_gb: int | None = None
     env: dict[str, str] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Conflict
 from gpubroker.kernel.money import MicroUsd, usd
 from gpubroker.kernel.time import iso
-from gpubroker.rentals import facts
+from gpubroker.rentals import facts, nobodys_key
 from gpubroker.rentals.caps import dollars
 from gpubroker.rentals.cost import committed
 from gpubroker.rentals.facts import Fact
@@ -121,6 +121,7 @@ def request(
         max_price_micros=terms.price_micros if limit is None else limit,
         auto_renew=auto_renew,
         requested_at=now,
+        notices=() if launch.ssh_public_key else (nobodys_key.NOTICE,),
     )
     rental = with_new_members(rental, [terms] * count, deployment=deployment)
     operation = Operation(

@@ -4,11 +4,13 @@ of it; each may be called again at any point, and gets on from what the rental s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from gpubroker.kernel.time import Clock
 from gpubroker.rentals import callbacks, endings, failures, rules, scaling
 from gpubroker.rentals.looks import Look, Looks, delay_before
+from gpubroker.rentals.nobodys_key import nobodys_key
 from gpubroker.rentals.ports import (
     BadCredentials,
     Compute,
@@ -28,6 +30,10 @@ from gpubroker.rentals.steps import Steps
 
 SIMILAR = 20
 """How many similar offers are considered for an addition."""
+
+TOLERATED = Decimal("1.1")
+"""How far a provider may bill an instance over the limit before it is undone. The customer pays the agreed price; this
+bounds what the house pays on top, for storage that some offers leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ class Tasks:
         now, own = self._clock(), self._offers.offer(rental.offer.offer_id)
         if rental.operation is not None and rental.operation.work is Work.ADD:
             fit = own is not None and scaling.is_fit(rental, own)
-            similar = [] if fit else self._offers.similar(rental.offer.offer_id, SIMILAR)
+            similar = [] if fit else self._offers.similar(rental.offer, SIMILAR)
             return self._change(work, lambda r: scaling.agree_added(r, work.operation_id, own, similar, now))
         return self._change(work, lambda r: rules.agree(r, work.operation_id, own, now))
 
@@ -103,8 +109,8 @@ class Tasks:
         for extra in found[1:]:
             self._compute.end(member.offer.provider, extra.instance_id)
         self._change(work, lambda r: rules.created(r, member_id, instance))
-        if instance.price_micros is not None and instance.price_micros > rental.max_price_micros:
-            raise PriceOverLimit("The provider bills the instance at more than your max_total_price.")
+        if instance.price_micros is not None and instance.price_micros > TOLERATED * rental.max_price_micros:
+            raise PriceOverLimit("The provider bills the instance at more than its offer said.")
         if instance.status == "failed":
             raise InstanceFailed(f"{member.label} failed at once")
         return _member(work, member_id)
@@ -116,7 +122,7 @@ class Tasks:
             label=member.label,
             offer_id=member.offer.offer_id,
             provider=member.offer.provider,
-            ssh_public_key=launch.ssh_public_key,
+            ssh_public_key=launch.ssh_public_key or nobodys_key(),
             image=launch.image,
             disk_gb=launch.disk_gb,
             env=launch.env | {callbacks.VARIABLE: url},
@@ -235,7 +241,7 @@ class Tasks:
         """Give up a member that cannot be had, and put one of a similar offer in its place (additions only)."""
         failure, now = failures.of_task(error), self._clock()
         rental = self._rentals.of(work.tenant, work.rental_id)
-        similar = self._offers.similar(rental.offer.offer_id, SIMILAR)
+        similar = self._offers.similar(rental.offer, SIMILAR)
 
         def rule(before: Rental) -> Step:
             if before.member(member_id).replaced_by is not None:
