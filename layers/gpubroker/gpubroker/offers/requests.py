@@ -6,7 +6,7 @@ but only one of a pair may be given. Prices are USD per GPU-hour (DESIGN §7).
 
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from gpubroker.kernel.schemas import RequestModel, Usd
 from gpubroker.offers.criteria import USUAL_ORIGIN
@@ -17,17 +17,33 @@ MAX_QUERIES = 50
 MAX_CANDIDATES = 1000
 
 Name = Annotated[str, Field(min_length=1, max_length=64)]
-Names: TypeAlias = Name | Annotated[tuple[Name, ...], Field(min_length=1, max_length=50)]
+AvailabilityName: TypeAlias = Literal["available", "limited", "unknown", "unavailable"]
+
+
+def _several(value: object) -> object:
+    """One of something is a list of one."""
+    return tuple(value) if isinstance(value, list) else (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[
+    tuple[Name, ...],
+    Field(max_length=50),
+    BeforeValidator(_several, json_schema_input_type=Name | list[Name]),
+]
+Availabilities = Annotated[
+    tuple[AvailabilityName, ...],
+    Field(max_length=4),
+    BeforeValidator(_several, json_schema_input_type=AvailabilityName | list[AvailabilityName]),
+]
 OfferId = Annotated[str, Field(min_length=3, max_length=80, pattern=r"^[A-Za-z0-9_.:-]+$")]
 Gigabytes = Annotated[float, Field(gt=0, le=100_000)]
-AvailabilityName: TypeAlias = Literal["available", "limited", "unknown", "unavailable"]
 Method: TypeAlias = Literal["topsis", "weighted_sum", "pareto"]
 Normalisation: TypeAlias = Literal["vector", "minmax"]
 Weight = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class FilterFields(RequestModel):
-    """Every filter there is. Lists are alternatives, but an offer must have all `compliance_tags`."""
+    """Every filter there is. Lists are alternatives, empty ones filter nothing; of `compliance_tags` an offer needs all."""
 
     gpu: Names | None = Field(None, description="GPU model in any usual spelling", examples=["A100"])
     gpu_type: Names | None = Field(None, description="the same as gpu")
@@ -43,7 +59,7 @@ class FilterFields(RequestModel):
     regions: Names | None = Field(None, description="the same as region")
     provider: Names | None = None
     providers: Names | None = Field(None, description="the same as provider")
-    availability: AvailabilityName | tuple[AvailabilityName, ...] | None = None
+    availability: Availabilities | None = None
     min_availability: AvailabilityName | None = Field(None, description="at least as good as this")
     compliance_tags: Names | None = Field(None, description="all of these", examples=[["soc2", "hipaa"]])
     spot: bool | None = Field(None, description="true: may be taken away; false: on demand")
