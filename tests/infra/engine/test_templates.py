@@ -152,3 +152,41 @@ def test_the_api_is_named_and_described_as_its_definition_says(engine, things):
     assert api["Version"] == "1.0"
     routes = engine.client("apigatewayv2").get_routes(ApiId=things)["Items"]
     assert {route["RouteKey"] for route in routes} == {"GET /things/{id}", "ANY /files/{proxy+}"}
+
+
+SECRETS = """
+    Parameters: {Greeting: {Type: String}, Code: {Type: String}}
+    Resources:
+      Secret:
+        Type: AWS::SecretsManager::Secret
+        Properties:
+          GenerateSecretString:
+            PasswordLength: 60
+            ExcludePunctuation: true
+            SecretStringTemplate: '{"user": "edge"}'
+            GenerateStringKey: password
+      Holder:
+        Type: AWS::SSM::Parameter
+        Properties:
+          Type: String
+          Value: !Sub "${Greeting} {{resolve:secretsmanager:${Secret.Id}:SecretString:password}}"
+    Outputs:
+      ApiId: {Value: !GetAtt Secret.Id}
+      FunctionArn: {Value: !Ref Holder}
+"""
+
+
+def test_a_nested_stack_generates_secrets_and_resolves_references_to_them(engine):
+    outputs = deploy(engine, "hello", SECRETS, stack="secrets")
+    found = engine.client("secretsmanager").get_secret_value(SecretId=outputs["ApiId"])
+    secret = json.loads(found["SecretString"])
+    assert secret["user"] == "edge"
+    assert len(secret["password"]) == 60
+    assert secret["password"].isalnum()
+
+    def held():
+        return engine.client("ssm").get_parameter(Name=outputs["FunctionArn"])["Parameter"]["Value"]
+
+    assert held() == f"hello {secret['password']}"
+    deploy(engine, "goodbye", SECRETS, stack="secrets")
+    assert held() == f"goodbye {secret['password']}"  # what is generated stays

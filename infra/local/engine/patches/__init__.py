@@ -8,6 +8,7 @@ from importlib import import_module
 NAMES = (
     "nested_stacks",
     "openapi_body",
+    "generated_secrets",
     "workers",
     "stream_sources",
     "queue_sources",
