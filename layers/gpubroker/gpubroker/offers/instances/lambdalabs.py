@@ -65,14 +65,18 @@ class LambdaInstances:
         return [instance for instance in self.list() if instance.label == label]
 
     def get(self, instance_id: str) -> Instance | None:
+        if not _possible(instance_id):
+            return None
         try:
-            return _instance(self._data("GET", f"/api/v1/instances/{_safe(instance_id)}"))
+            return _instance(self._data("GET", f"/api/v1/instances/{instance_id}"))
         except errors.InstanceGone:
             return None
 
     def end(self, instance_id: str) -> None:
+        if not _possible(instance_id):
+            return
         try:
-            self._data("POST", "/api/v1/instance-operations/terminate", {"instance_ids": [_safe(instance_id)]})
+            self._data("POST", "/api/v1/instance-operations/terminate", {"instance_ids": [instance_id]})
         except errors.InstanceGone:
             return
 
@@ -112,10 +116,9 @@ class LambdaInstances:
         return told["data"]
 
 
-def _safe(instance_id: str) -> str:
-    if not instance_id.replace("-", "").isalnum():
-        raise errors.InstanceGone(SLUG, "no instance has such an id")
-    return instance_id
+def _possible(instance_id: str) -> bool:
+    """Whether it can be an id here; anything else never becomes part of a path."""
+    return instance_id.isascii() and instance_id.replace("-", "").isalnum()
 
 
 def _refused(answer: Answer) -> errors.ProviderError:

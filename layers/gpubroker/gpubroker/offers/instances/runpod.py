@@ -79,7 +79,9 @@ class RunPodInstances:
         return [instance for instance in self.list() if instance.label == label]
 
     def get(self, instance_id: str) -> Instance | None:
-        answer = self._http.send("GET", f"/v1/pods/{_safe(instance_id)}")
+        if not _possible(instance_id):
+            return None
+        answer = self._http.send("GET", f"/v1/pods/{instance_id}")
         if answer.status == 404:
             return None
         if not answer.ok:
@@ -87,7 +89,9 @@ class RunPodInstances:
         return _instance(answer.json())
 
     def end(self, instance_id: str) -> None:
-        answer = self._http.send("DELETE", f"/v1/pods/{_safe(instance_id)}")
+        if not _possible(instance_id):
+            return
+        answer = self._http.send("DELETE", f"/v1/pods/{instance_id}")
         if answer.status != 404 and not answer.ok:
             raise _refused(answer)
 
@@ -99,10 +103,9 @@ class RunPodInstances:
         return [instance for instance in found if instance.status is not InstanceStatus.ENDED]
 
 
-def _safe(instance_id: str) -> str:
-    if not instance_id.isalnum():
-        raise errors.InstanceGone(SLUG, "no pod has such an id")
-    return instance_id
+def _possible(instance_id: str) -> bool:
+    """Whether it can be an id here; anything else never becomes part of a path."""
+    return instance_id.isascii() and instance_id.isalnum()
 
 
 def _refused(answer: Answer) -> errors.ProviderError:

@@ -81,7 +81,9 @@ class ShadeformInstances:
         return [instance for instance in self.list() if instance.label == label]
 
     def get(self, instance_id: str) -> Instance | None:
-        answer = self._http.send("GET", f"/v1/instances/{_safe(instance_id)}/info")
+        if not _possible(instance_id):
+            return None
+        answer = self._http.send("GET", f"/v1/instances/{instance_id}/info")
         if answer.status == 404:
             return None
         if not answer.ok:
@@ -89,7 +91,9 @@ class ShadeformInstances:
         return _instance(answer.json())
 
     def end(self, instance_id: str) -> None:
-        answer = self._http.send("POST", f"/v1/instances/{_safe(instance_id)}/delete")
+        if not _possible(instance_id):
+            return
+        answer = self._http.send("POST", f"/v1/instances/{instance_id}/delete")
         if answer.status == 404 or answer.ok:
             return
         if answer.status == 409:
@@ -119,10 +123,9 @@ class ShadeformInstances:
         return str(added["id"])
 
 
-def _safe(instance_id: str) -> str:
-    if not instance_id.replace("-", "").isalnum():
-        raise errors.InstanceGone(SLUG, "no instance has such an id")
-    return instance_id
+def _possible(instance_id: str) -> bool:
+    """Whether it can be an id here; anything else never becomes part of a path."""
+    return instance_id.isascii() and instance_id.replace("-", "").isalnum()
 
 
 def _refused(answer: Answer) -> errors.ProviderError:

@@ -77,7 +77,9 @@ class VastInstances:
         return [instance for instance in self.list() if instance.label == label]
 
     def get(self, instance_id: str) -> Instance | None:
-        answer = self._http.send("GET", f"/api/v0/instances/{_number(instance_id)}/")
+        if not (instance_id.isascii() and instance_id.isdecimal()):
+            return None  # contracts are numbers; anything else never becomes part of a path
+        answer = self._http.send("GET", f"/api/v0/instances/{instance_id}/")
         if answer.status == 404:
             return None
         if not answer.ok:
@@ -88,7 +90,9 @@ class VastInstances:
         return _instance(row)
 
     def end(self, instance_id: str) -> None:
-        answer = self._http.send("DELETE", f"/api/v0/instances/{_number(instance_id)}/")
+        if not (instance_id.isascii() and instance_id.isdecimal()):
+            return
+        answer = self._http.send("DELETE", f"/api/v0/instances/{instance_id}/")
         if answer.status == 404 or "no_such_instance" in answer.words():
             return
         if not answer.ok or _object(answer).get("success") is False:
@@ -110,13 +114,6 @@ class VastInstances:
                 break
             params = {"after_token": str(token)}
         return found
-
-
-def _number(instance_id: str) -> int:
-    """Contracts are numbers; anything else never becomes part of a path."""
-    if not instance_id.isdigit():
-        raise errors.InstanceGone(SLUG, "no contract has such an id")
-    return int(instance_id)
 
 
 def _object(answer: Answer) -> Mapping[str, Any]:

@@ -1,0 +1,193 @@
+"""Each adapter against a recorded answer of its provider, traps included: what is read, what is left out and counted.
+
+R7.1 (215): every provider's answer becomes the one Offer.
+"""
+
+import importlib
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpubroker.offers.offer import Offer
+from gpubroker.offers.providers.registry import PROVIDERS
+
+SAMPLES = Path(__file__).parent / "samples"
+AT = datetime(2026, 5, 24, 10, tzinfo=UTC)
+
+# (model, count, VRAM, form, region, micro-USD per hour, spot, availability, rentable)
+Short = tuple[str, int, int | None, str | None, str | None, int, bool, str, bool]
+
+EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
+    "vastai": (
+        [
+            ("RTX 4090", 1, 24, None, "eu-north", 325_400, False, "available", True),
+            ("RTX 4090", 1, 24, None, "eu-north", 190_000, True, "available", True),
+            ("H100", 8, 80, "SXM5", None, 12_480_000, False, "available", True),
+            ("V100", 2, 16, None, "us-central", 300_000, False, "unavailable", False),
+            ("Moonshot X9", 1, 20, None, None, 1_250_000, False, "unknown", True),
+        ],
+        # a negative and an absurd price; no GPU; a number for a name; a row that is no object; the same ask twice
+        {"price": 2, "gpu_count": 1, "gpu_name": 1, "row": 1, "duplicate": 1},
+    ),
+    "runpod_graphql": (
+        [
+            ("H100", 1, 80, "SXM5", None, 2_990_000, False, "limited", True),
+            ("H100", 1, 80, "SXM5", None, 2_690_000, False, "limited", True),
+            ("H100", 1, 80, "SXM5", None, 1_500_000, True, "limited", False),
+            ("H100", 2, 80, "SXM5", None, 5_980_000, False, "available", True),
+            ("H100", 2, 80, "SXM5", None, 5_380_000, False, "available", True),
+            ("H100", 2, 80, "SXM5", None, 3_000_000, True, "available", False),
+            ("H100", 8, 80, "SXM5", None, 23_920_000, False, "unavailable", True),
+            ("H100", 8, 80, "SXM5", None, 21_520_000, False, "unavailable", True),
+            ("MI300X", 1, 192, None, None, 2_490_000, False, "unavailable", True),
+        ],
+        {"securePrice": 1},
+    ),
+    "runpod_catalog": (
+        [
+            ("RTX 4090", 1, 24, None, "eu-central", 690_000, False, "limited", True),
+            ("RTX 4090", 1, 24, None, "us-central", 690_000, False, "unavailable", True),
+            ("RTX 4090", 1, 24, None, None, 340_000, False, "unknown", True),
+            ("L4", 1, 24, None, None, 430_000, False, "available", True),
+        ],
+        {},
+    ),
+    "lambdalabs": (
+        [
+            ("H100", 1, 80, "SXM5", "us-central", 3_290_000, False, "available", True),
+            ("H100", 1, 80, "SXM5", "eu-central", 3_290_000, False, "available", True),
+            ("A100", 8, 80, "SXM4", None, 14_320_000, False, "unavailable", False),
+        ],
+        {"instance_type.price_cents_per_hour": 1},
+    ),
+    "shadeform": (
+        [
+            ("RTX A6000", 1, 48, "PCIe", "ca", 500_000, False, "available", True),
+            ("RTX A6000", 1, 48, "PCIe", "eu-north", 500_000, False, "unavailable", False),
+            ("H100", 8, 80, "SXM5", "us-west", 23_920_000, False, "available", True),
+        ],
+        {"price": 1, "shade_instance_type": 1},
+    ),
+    "primeintellect": (
+        [
+            ("H100", 2, 80, "SXM5", "ca", 5_380_000, False, "available", False),
+            ("A100", 1, 40, "PCIe", "eu-north", 350_000, True, "unavailable", False),
+        ],
+        {"currency": 1, "price": 1},
+    ),
+    "verda": (
+        [
+            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", False),
+            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", False),
+            ("H100", 1, 80, "SXM5", None, 800_000, True, "unavailable", False),
+            ("A100", 8, 80, "SXM4", None, 10_320_000, False, "unavailable", False),
+            ("A100", 8, 80, "SXM4", "eu-north", 3_600_000, True, "available", False),
+        ],
+        {"location_code": 1, "currency": 1, "price_per_hour": 1},
+    ),
+    "hyperstack": (
+        [
+            ("H100", 1, 80, "PCIe", "ca", 1_900_000, False, "available", False),
+            ("H100", 8, 80, "PCIe", "ca", 15_200_000, False, "unavailable", False),
+        ],
+        {"value": 1, "no price of this GPU": 1},
+    ),
+    "azure": (
+        [
+            ("H100", 1, 94, "NVL", "us-east", 6_980_000, False, "unknown", False),
+            ("H100", 1, 94, "NVL", "us-east", 1_396_000, True, "unknown", False),
+            ("H100", 8, 80, "SXM5", None, 98_320_000, False, "unknown", False),
+        ],
+        {"unitOfMeasure": 1, "price": 1},
+    ),
+}
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / f"{name}.json").read_text())
+
+
+def normalise(name: str, payload: Any) -> Any:
+    return importlib.import_module(PROVIDERS[name.partition("_")[0]]).normalise(payload, fetched_at=AT)
+
+
+def short(offer: Offer) -> Short:
+    return (
+        offer.gpu_model,
+        offer.gpu_count,
+        offer.vram_gb_per_gpu,
+        offer.interconnect,
+        offer.region,
+        offer.price_micros_per_hour,
+        offer.spot,
+        offer.availability.value,
+        offer.rentable,
+    )
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_recorded_answer_becomes_these_offers_and_the_bad_rows_are_counted(name: str) -> None:
+    offers = normalise(name, sample(name))
+    expected, skipped = EXPECTED[name]
+    assert [short(offer) for offer in offers] == expected
+    assert offers.skipped == Counter(skipped)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_ids_are_unique_stable_and_do_not_depend_on_the_order_of_rows(name: str) -> None:
+    payload = sample(name)
+    once, twice = normalise(name, payload), normalise(name, sample(name))
+    assert [offer.offer_id for offer in once] == [offer.offer_id for offer in twice]
+    assert len({offer.offer_id for offer in once}) == len(once)
+    assert all(offer.offer_id.startswith(f"{offer.provider}-") for offer in once)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_offer_keeps_its_source_its_own_price_and_the_time_of_the_answer(name: str) -> None:
+    for offer in normalise(name, sample(name)):
+        assert offer.fetched_at == AT
+        assert offer.source
+        assert offer.currency == "USD"
+        assert offer.price_micros_per_hour == pytest.approx(float(offer.native_price) * 1e6, abs=0.5)
+        assert offer.price_micros_per_gpu_hour == pytest.approx(offer.price_micros_per_hour / offer.gpu_count, abs=1)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_offer_survives_being_stored(name: str) -> None:
+    for offer in normalise(name, sample(name)):
+        assert Offer.from_record(json.loads(json.dumps(offer.to_record()))) == offer
+
+
+def test_both_answers_of_runpod_join_without_a_duplicate() -> None:
+    joined = normalise("runpod", {"v2": sample("runpod_catalog"), "graphql": sample("runpod_graphql")})
+    assert len(joined) == len(EXPECTED["runpod_graphql"][0]) + len(EXPECTED["runpod_catalog"][0])
+
+
+def test_verdas_bare_list_says_nothing_of_places() -> None:
+    offers = normalise("verda", sample("verda")["instance-types"])
+    assert {offer.availability.value for offer in offers} == {"unknown"}
+    assert {offer.region for offer in offers} == {None}
+    assert sorted(offer.spot for offer in offers) == [False, False, True, True]
+
+
+def test_the_launch_values_are_what_creating_needs_and_no_part_of_the_offers_text() -> None:
+    on_demand, spot = normalise("vastai", sample("vastai"))[:2]
+    assert (on_demand.launch, spot.launch) == ({"ask_id": "7301122"}, {"ask_id": "7301122", "bid": "0.19"})
+    assert "launch" not in repr(spot)
+    shade = normalise("shadeform", sample("shadeform"))[0]
+    assert shade.launch == {
+        "cloud": "hyperstack",
+        "region": "canada-1",
+        "shade_instance_type": "A6000",
+        "os": "ubuntu22.04_cuda12.2_shade_os",
+    }
+
+
+def test_one_log_line_tells_of_all_rows_that_were_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    normalise("vastai", sample("vastai"))
+    assert [record.message for record in caplog.records] == ["rows skipped"]
+    assert caplog.records[0].skipped["price"] == 2  # type: ignore[attr-defined]
