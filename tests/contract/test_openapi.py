@@ -119,3 +119,10 @@ def test_a_sample_call_is_one_that_the_document_allows(sample: Path) -> None:
 
 def test_there_are_sample_calls() -> None:
     assert len(SAMPLES) >= 8
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.name)
+def test_a_sample_call_is_named_after_the_handler_that_takes_it(sample: Path) -> None:
+    event = json.loads(sample.read_text(encoding="utf-8"))
+    taking = {endpoint.function.__name__: f"{endpoint.method} {endpoint.path}" for endpoint in openapi.endpoints()}
+    assert taking[sample.stem] == event["routeKey"]

@@ -16,7 +16,8 @@ def answer(page: Page, if_none_match: str | None) -> Answer:
 
 def documented(content_type: str) -> dict[int, Any]:
     """What a route says of a page in the API document."""
+    kind = "object" if content_type == "application/json" else "string"
     return {
-        200: {"description": "The file.", "content": {content_type: {"schema": {"type": "string"}}}},
+        200: {"description": "The file.", "content": {content_type: {"schema": {"type": kind}}}},
         304: {"description": "As you have it."},
     }
