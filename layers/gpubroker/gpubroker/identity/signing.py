@@ -136,7 +136,11 @@ class SigningKeys:
 
 
 class SecretsManagerVersions:
-    """SecretVersions on AWS Secrets Manager. A label of its own keeps a version from being tidied away."""
+    """SecretVersions on AWS Secrets Manager.
+
+    A label of its own keeps a version from being tidied away; AWSCURRENT is not moved, since which version counts is
+    said by the ring, and a version that lost must not look as if it did.
+    """
 
     def __init__(self, client: Any, secret_id: str) -> None:
         self._client = client
@@ -149,10 +153,7 @@ class SecretsManagerVersions:
 
     def write(self, version: str, text: str) -> None:
         self._call(
-            "put_secret_value",
-            ClientRequestToken=version,
-            SecretString=text,
-            VersionStages=["AWSCURRENT", _label(version)],
+            "put_secret_value", ClientRequestToken=version, SecretString=text, VersionStages=[_label(version)]
         )
 
     def forget(self, version: str) -> None:

@@ -4,8 +4,10 @@ Each use has an audience of its own, so that no token can be used for another pu
 the same claims give the same token, which is how an answer can be repeated without having been stored.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -23,6 +25,7 @@ VERIFY_EMAIL = "gpubroker-verify-email"
 RESET_PASSWORD = "gpubroker-reset-password"  # noqa: S105
 
 ACCESS_SECONDS = 15 * 60
+"""How long an access token lasts unless the stack's parameter AccessTokenSeconds says otherwise."""
 REFRESH_SECONDS = 30 * 24 * 3600
 SERVICE_SECONDS = 90 * 24 * 3600
 LONGEST_TEXT = 4096
@@ -133,6 +136,12 @@ class TokenPair:
     refresh_expires_in: int
 
 
+@cache
+def access_seconds() -> int:
+    """The life of an access token in seconds (`ACCESS_TOKEN_SECONDS`); whatever it is, a revocation counts at once."""
+    return int(os.environ.get("ACCESS_TOKEN_SECONDS", ACCESS_SECONDS))
+
+
 def pair_for_session(
     signer: Signer,
     *,
@@ -146,6 +155,7 @@ def pair_for_session(
     session_expires_at: int,
 ) -> TokenPair:
     """The two tokens of a session. `plan` is what it was at `at`; what counts is the verified standing (204)."""
+    brief = min(access_seconds(), session_expires_at - at)
     access = signer.sign(
         ACCESS,
         {
@@ -158,11 +168,11 @@ def pair_for_session(
             "scope": " ".join(sorted(scopes)),
         },
         at=at,
-        seconds=min(ACCESS_SECONDS, session_expires_at - at),
+        seconds=brief,
     )
     lasting = min(REFRESH_SECONDS, session_expires_at - at)
     refresh = signer.sign(REFRESH, {"sub": user_id, "sid": session_id, "jti": refresh_id}, at=at, seconds=lasting)
-    return TokenPair(access, refresh, min(ACCESS_SECONDS, session_expires_at - at), lasting)
+    return TokenPair(access, refresh, brief, lasting)
 
 
 def for_account(
