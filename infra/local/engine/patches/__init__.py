@@ -9,6 +9,7 @@ NAMES = (
     "nested_stacks",
     "openapi_body",
     "generated_secrets",
+    "secret_versions",
     "workers",
     "stream_sources",
     "queue_sources",

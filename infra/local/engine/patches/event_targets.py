@@ -125,7 +125,7 @@ def apply() -> None:
         settings = (
             (function.get("event_invoke_configs") or {}).get("$LATEST") or function.get("event_invoke_config") or {}
         )
-        body = result.get("body") if isinstance(result.get("body"), dict) else {}
+        body: dict[str, Any] = result["body"] if isinstance(result.get("body"), dict) else {}
         if not target_arn.startswith(("arn:aws:sqs:", "arn:aws:sns:")):
             return route(target_arn, func_name, event, result)  # type: ignore[no-any-return]
         request_id = body.get("requestId") or new_uuid()

@@ -165,7 +165,8 @@ def _apply_to_tokens() -> None:
 
     @replaces(stepfunctions)
     def _invoke_with_callback(resource: str, input_data: Any, token: str, state_def: dict[str, Any]) -> Any:
-        task = {"event": threading.Event(), "result": None, "error": None, "heartbeat": None, "beat": time.monotonic()}
+        task: dict[str, Any] = {"event": threading.Event(), "result": None, "error": None, "heartbeat": None}
+        task["beat"] = time.monotonic()
         stepfunctions._task_tokens[token] = task
         try:
             stepfunctions._invoke_resource(resource.replace(".waitForTaskToken", ""), input_data)
