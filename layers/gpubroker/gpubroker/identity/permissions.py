@@ -67,12 +67,21 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/api/v2/admin/users/{user_id}"),
         ("PUT", "/api/v2/admin/users/{user_id}/plan"),
         ("PUT", "/api/v2/admin/users/{user_id}/status"),
+        ("GET", "/api/v2/admin/rentals/switch"),
+        ("PUT", "/api/v2/admin/rentals/switch"),
         ("GET", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts/{service_id}/secret"),
         ("DELETE", "/api/v2/auth/service-accounts/{service_id}"),
     ),
-    INTERNAL_ALL: (("*", "/internal/v1/{path}"),),
+    INTERNAL_ALL: (
+        ("POST", "/internal/v1/auth/validate-token"),
+        ("GET", "/internal/v1/auth/service-permissions/{service_id}"),
+        ("GET", "/internal/v1/providers/stats"),
+        ("GET", "/internal/v1/providers/health-summary"),
+        ("POST", "/internal/v1/rentals/cost-estimate"),
+        ("POST", "/internal/v1/rentals/finalize"),
+    ),
 }
 
 # Requests a second by plan (R4.1, 198); the limiter enforces them, this is what a caller is told.

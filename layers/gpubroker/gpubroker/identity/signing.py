@@ -152,9 +152,7 @@ class SecretsManagerVersions:
         return text
 
     def write(self, version: str, text: str) -> None:
-        self._call(
-            "put_secret_value", ClientRequestToken=version, SecretString=text, VersionStages=[_label(version)]
-        )
+        self._call("put_secret_value", ClientRequestToken=version, SecretString=text, VersionStages=[_label(version)])
 
     def forget(self, version: str) -> None:
         with suppress(_NoSuchVersion):  # whoever was here before did the same

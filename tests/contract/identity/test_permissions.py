@@ -1,0 +1,22 @@
+"""What a service is told that it may call exists, and what exists is told. # 305"""
+
+from gpubroker.identity.permissions import ENDPOINTS
+from infra.openapi import endpoints
+
+ROUTES = {(route.method, route.path) for route in (endpoint.module.handler.route for endpoint in endpoints())}
+
+
+def test_every_endpoint_of_the_table_is_a_route():
+    told = {endpoint for opened in ENDPOINTS.values() for endpoint in opened}
+    assert told - ROUTES == set()
+
+
+def test_every_internal_and_administrative_route_is_in_the_table():
+    for scope, prefixes in {
+        "internal:*": ("/internal/",),
+        "admin:*": ("/api/v2/admin/", "/api/v2/auth/service-accounts"),
+        "keys:manage": ("/api/v2/auth/api-keys",),
+        "favorites:write": ("/api/v2/users/favorites",),
+    }.items():
+        routes = {route for route in ROUTES if route[1].startswith(prefixes)}
+        assert routes == set(ENDPOINTS[scope])
