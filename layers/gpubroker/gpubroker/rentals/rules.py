@@ -279,7 +279,7 @@ def undo(rental: Rental, operation_id: str, failure: Failure, now: datetime) -> 
         return rental, ()
     if operation.undoing:
         return rental, ()
-    members = tuple(leaving(member, now, void=True) for member in rental.members)
+    members = tuple(failed(leaving(member, now, void=True), failure) for member in rental.members)
     operation = replace(operation, undoing=True, failure=failure, deadline=now + WORK_WITHIN)
     rental = replace(rental, phase=Phase.UNDOING, failure=failure, members=members, operation=operation)
     return holding(rental), ()
@@ -298,6 +298,11 @@ def leaving(member: Member, at: datetime, *, void: bool = False) -> Member:
     if not member.asked:
         return replace(common, phase=MemberPhase.UNDONE, gone_at=whole_second(at))
     return replace(common, phase=MemberPhase.ENDING)
+
+
+def failed(member: Member, failure: Failure) -> Member:
+    """Why the member did not come about: its own reason, else that of the whole work."""
+    return replace(member, failure=member.failure or failure)
 
 
 def closed_at(member: Member, at: datetime) -> Member:

@@ -22,6 +22,7 @@ from gpubroker.rentals.rules import (
     NotReadyYet,
     OfferNotAvailable,
     Step,
+    failed,
     holding,
     leaving,
     with_new_members,
@@ -163,7 +164,7 @@ def undo_addition(rental: Rental, operation_id: str, failure: Failure, now: date
     if operation.undoing:
         return rental, ()
     for member in map(rental.member, operation.members):  # each says why, once the operation is gone
-        rental = rental.with_member(replace(leaving(member, now, void=True), failure=member.failure or failure))
+        rental = rental.with_member(failed(leaving(member, now, void=True), failure))
     operation = replace(operation, undoing=True, failure=failure, deadline=now + WORK_WITHIN)
     return holding(replace(rental, operation=operation)), ()
 
