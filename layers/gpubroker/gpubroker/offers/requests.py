@@ -43,7 +43,7 @@ Weight = Annotated[float, Field(ge=0, le=1_000_000)]
 
 
 class FilterFields(RequestModel):
-    """Every filter there is. Lists are alternatives, empty ones filter nothing; of `compliance_tags` an offer needs all."""
+    """Every filter there is. Lists are alternatives (none is no filter); of `compliance_tags` an offer needs all."""
 
     gpu: Names | None = Field(None, description="GPU model in any usual spelling", examples=["A100"])
     gpu_type: Names | None = Field(None, description="the same as gpu")

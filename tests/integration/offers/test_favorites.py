@@ -1,0 +1,96 @@
+"""Favourites: kept once, the same on every device, one tenant's own (checklist 272)."""
+
+import pytest
+
+from offers.add_favorite import handler as add
+from offers.list_favorites import handler as listed
+from offers.remove_favorite import handler as remove
+from tests.unit.offers.conftest import *  # noqa: F403  the same fixtures, over a table
+from tests.unit.offers.making import an_offer, market_of
+
+OFFERS = [an_offer(name) for name in range(7)]
+
+
+@pytest.fixture(autouse=True)
+def market(reader, table):
+    reader.market = market_of(OFFERS)
+    return reader.market
+
+
+def keep(ask, offer, who="pro"):
+    return ask(add, body={"offer_id": offer.offer_id}, who=who)
+
+
+def kept(ask, who="pro", **query):
+    return ask(listed, query, who=who)[1]
+
+
+def test_a_favourite_is_kept_once_however_often_it_is_added(ask):
+    first = keep(ask, OFFERS[0])
+    second = keep(ask, OFFERS[0])
+    assert (first[0], second[0]) == (201, 200)
+    assert first[1] == second[1]
+    (entry,) = kept(ask)["favorites"]
+    assert entry["offer"]["offer_id"] == OFFERS[0].offer_id
+    assert entry["on_market"]
+
+
+def test_favourites_are_the_tenants_own(ask):
+    keep(ask, OFFERS[0])
+    assert kept(ask, "free")["favorites"] == []
+    assert len(kept(ask, "agent")["favorites"]) == 1, "an agent acts for its owner"
+    assert ask(remove, offer_id=OFFERS[0].offer_id, who="free")[0] == 204
+    assert len(kept(ask)["favorites"]) == 1
+
+
+def test_a_favourite_is_forgotten_and_forgetting_twice_is_no_error(ask):
+    keep(ask, OFFERS[0])
+    for _ in range(2):
+        assert ask(remove, offer_id=OFFERS[0].offer_id, who="pro")[0] == 204
+    assert kept(ask)["favorites"] == []
+
+
+def test_favourites_come_in_pages(ask):
+    for offer in OFFERS:
+        keep(ask, offer)
+    found, cursor = [], None
+    while True:
+        page = kept(ask, limit=3, **({"cursor": cursor} if cursor else {}))
+        found += [entry["offer_id"] for entry in page["favorites"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert found == sorted(offer.offer_id for offer in OFFERS)
+    stolen = kept(ask, limit=3)["next_cursor"]
+    assert ask(listed, {"cursor": stolen}, who="free")[0] == 422
+
+
+def test_a_favourite_that_left_the_market_stays_and_says_so(ask, reader):
+    keep(ask, OFFERS[0])
+    reader.market = market_of(OFFERS[1:])
+    (entry,) = kept(ask)["favorites"]
+    assert (entry["on_market"], entry["offer"]) == (False, None)
+
+
+def test_what_is_not_on_the_market_cannot_be_added(ask, table):
+    status, body, _ = ask(add, body={"offer_id": "vastai-nothing"}, who="pro")
+    assert (status, body["errors"][0]["field"]) == (404, "offer_id")
+    assert table.scan()["Items"] == []
+
+
+@pytest.mark.parametrize("who", [None, "forged"])
+def test_favourites_need_credentials(ask, who):
+    for handler in (add, listed, remove):
+        assert ask(handler, body={}, who=who, offer_id="x-1")[0] == 401
+
+
+def test_favourites_need_their_scope(ask):
+    assert keep(ask, OFFERS[0], who="narrow")[0] == 403
+
+
+def test_calls_to_aws_are_one_each_and_two_when_it_was_there(ask, calls):
+    keep(ask, OFFERS[0])
+    keep(ask, OFFERS[0])
+    kept(ask)
+    ask(remove, offer_id=OFFERS[0].offer_id, who="pro")
+    assert calls == ["PutItem", "PutItem", "GetItem", "Query", "DeleteItem"]
