@@ -23,7 +23,12 @@ import struct
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterable
 from decimal import Decimal
+from typing import Any, NoReturn
+
+Failure = dict[str, Any]
+Frames = Iterable[traceback.FrameSummary]
 
 MAX_RESPONSE_BYTES = 6_291_556  # Lambda quotas: synchronous response payload
 
@@ -31,7 +36,7 @@ MAX_RESPONSE_BYTES = 6_291_556  # Lambda quotas: synchronous response payload
 # ---- the zygote
 
 
-def preload(names):
+def preload(names: list[str]) -> None:
     """Import what can be imported: `package.*` means the package and all that is in it. A module that cannot be
     imported here is left for the worker to fail on."""
     for name in names:
@@ -44,10 +49,10 @@ def preload(names):
                         importlib.import_module(found.name)
 
 
-def count_hops(variable, header):
+def count_hops(variable: str, header: str) -> None:
     """Have boto3 say in `header` how many invocations led here: what Lambda's recursive loop detection counts."""
 
-    def add(params, **_):
+    def add(params: dict[str, Any], **_: Any) -> None:
         if variable in os.environ:
             params["headers"].setdefault(header, os.environ[variable])
 
@@ -55,14 +60,14 @@ def count_hops(variable, header):
         handlers.BUILTIN_HANDLERS.append(("before-call", add))
 
 
-def zygote(control, names, hops):
+def zygote(control: socket.socket, names: list[str], hops: list[str]) -> None:
     """Fork and reap on command until the engine is gone; then nothing of it stays."""
     preload(names)
     count_hops(*hops)
     gc.collect()
     gc.freeze()  # what is shared now stays shared: the collector of a worker never touches it
     control.sendall(b"R")
-    children = set()
+    children: set[int] = set()
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 1, 2)
         if not message:
@@ -94,7 +99,7 @@ def zygote(control, names, hops):
 class Context:
     """The context object of the Python runtime (Lambda developer guide, "Using the Lambda context object")."""
 
-    def __init__(self, call, deadline):
+    def __init__(self, call: dict[str, Any], deadline: float) -> None:
         self.aws_request_id = call["request_id"]
         self.invoked_function_arn = call["invoked_function_arn"]
         self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
@@ -106,20 +111,20 @@ class Context:
         self.client_context = None
         self._deadline = deadline
 
-    def get_remaining_time_in_millis(self):
+    def get_remaining_time_in_millis(self) -> int:
         return max(0, int((self._deadline - time.time()) * 1000))
 
-    def log(self, message):
+    def log(self, message: object) -> None:
         sys.stdout.write(str(message))
 
 
 class LogFormat(logging.Formatter):
     """The root logger's format in the Python runtime, with the id of the request."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
     request_id = ""
 
-    def format(self, record):
+    def format(self, record: logging.LogRecord) -> str:
         record.aws_request_id = self.request_id
         return super().format(record)
 
@@ -127,11 +132,11 @@ class LogFormat(logging.Formatter):
 class Encoder(json.JSONEncoder):
     """The runtime writes a Decimal as a number."""
 
-    def default(self, value):
+    def default(self, value: object) -> object:
         return float(value) if isinstance(value, Decimal) else super().default(value)
 
 
-def failure(kind, message, request_id="", frames=()):
+def failure(kind: str, message: str, request_id: str = "", frames: Frames = ()) -> Failure:
     """The body that Lambda reports for a failed invocation."""
     return {
         "errorMessage": message,
@@ -141,19 +146,19 @@ def failure(kind, message, request_id="", frames=()):
     }
 
 
-def failure_of(error, request_id=""):
+def failure_of(error: BaseException, request_id: str = "") -> Failure:
     """The same for an exception; the frames of this file are not the function's."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     frames = [frame for frame in frames if "importlib._bootstrap" not in frame.filename]
     return failure(type(error).__name__, str(error), request_id, frames)
 
 
-def log_failure(body):
+def log_failure(body: Failure) -> None:
     trace = "".join(body["stackTrace"])
     print(f"[ERROR] {body['errorType']}: {body['errorMessage']}\nTraceback (most recent call last):\n{trace}")
 
 
-def load(handler):
+def load(handler: str) -> tuple[Callable[..., Any] | None, Failure | None]:
     """The handler function, or the failure that Lambda reports for it."""
     module_name, _, function_name = handler.replace("/", ".").rpartition(".")
     try:
@@ -173,14 +178,14 @@ def load(handler):
     return function, None
 
 
-def forget_shadowed(code_dir):
+def forget_shadowed(code_dir: str) -> None:
     """Drop preloaded modules that the function brings along itself: its own come first, as in Lambda."""
     own = {name.removesuffix(".py") for name in os.listdir(code_dir)}
     for name in [name for name in sys.modules if name.partition(".")[0] in own]:
         del sys.modules[name]
 
 
-def prepare(job, log):
+def prepare(job: dict[str, Any], log: int) -> LogFormat:
     """Make this process look like a fresh Lambda environment of the function."""
     os.environ.clear()
     os.environ.update(job["env"])
@@ -203,7 +208,7 @@ def prepare(job, log):
     return shape
 
 
-def invoke(function, call):
+def invoke(function: Callable[..., Any], call: dict[str, Any]) -> tuple[bool, str]:
     """Run the handler once: (ok, JSON text)."""
     request_id = call["request_id"]
     try:
@@ -224,7 +229,7 @@ def invoke(function, call):
     return True, text
 
 
-def become_worker(channel, log):
+def become_worker(channel: socket.socket, log: int) -> NoReturn:
     """Serve one function until the engine closes the socket. Never returns."""
     status = 0
     try:
@@ -235,7 +240,7 @@ def become_worker(channel, log):
         if problem:
             log_failure(problem)
         answer(channel, problem is None, json.dumps(problem))
-        while problem is None and (line := lines.readline()):
+        while function is not None and (line := lines.readline()):
             call = json.loads(line)
             shape.request_id = call["request_id"]
             for name, value in call["env"].items():  # what changes with each invocation; None takes it away
@@ -256,7 +261,7 @@ def become_worker(channel, log):
         os._exit(status & 0xFF)
 
 
-def answer(channel, ok, text):
+def answer(channel: socket.socket, ok: bool, text: str) -> None:
     """Answer after the log is out, so that the engine finds all of it when the answer comes."""
     sys.stdout.flush()
     sys.stderr.flush()

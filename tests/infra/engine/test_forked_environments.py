@@ -1,11 +1,10 @@
 """A handler cannot tell a forked environment from a fresh interpreter (zygote.py, worker.py, unpacked.py)."""
 
 import re
-import time
 
 import pytest
 
-from .conftest import Engine, zipped
+from .conftest import Engine, quickest, zipped
 
 LAYER = {
     "python/pricing/__init__.py": "import os\nAT_IMPORT = os.environ.get('REGION_OF_PRICES')\n",
@@ -112,10 +111,9 @@ def test_functions_with_the_same_layer_share_nothing_that_they_change(engine):
 def test_a_new_environment_takes_milliseconds_once_the_libraries_are_in(engine):
     source = "import boto3, pydantic, pynamodb.models, aws_lambda_powertools\nhandler = lambda event, context: 1"
     engine.invoke(engine.function(source))
-    name = engine.function(source)
-    started = time.perf_counter()
-    engine.invoke(name)
-    assert time.perf_counter() - started < 0.25  # a fresh interpreter needs about a second for these imports
+    names = iter([engine.function(source) for _ in range(5)])
+    # A fresh interpreter needs about a second for these imports.
+    assert quickest(lambda: engine.invoke(next(names)), 5) < 0.2
 
 
 def test_new_code_runs_in_new_environments(engine):
