@@ -25,6 +25,7 @@ def rules(paths: list[Path], *, quick: bool) -> dict[str, Rule]:
         "functions": lambda: [
             *(finding for path in contexts for finding in functions.check(path)),
             *functions.check_files(contexts),
+            *functions.check_cors(contexts),
         ],
         "permissions": lambda: [finding for path in paths for finding in iam.check(path)],
         "state machines": lambda: [

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra.rules.templates import ROOT, Finding, functions, name_of
+from infra.rules.templates import ROOT, Finding, functions, name_of, resources
 
 ENVIRONMENT_NAMES = frozenset(
     {
@@ -22,6 +22,7 @@ ENVIRONMENT_NAMES = frozenset(
         "REDIS_URL",
         "RENTALS_TABLE",
         "SIGNING_KEYS_SECRET",
+        "ACCESS_TOKEN_SECONDS",
     }
 )
 # Powertools' own switches, and names of what only one context has (its queues, functions and state machines).
@@ -117,3 +118,21 @@ def check_files(paths: list[Path]) -> Iterator[Finding]:
         relative = file.relative_to(ROOT / "functions")
         if file.name != "__init__.py" and relative not in named:
             yield Finding(name_of(file), "is named by no template")
+
+
+def check_cors(paths: list[Path]) -> Iterator[Finding]:
+    """Every public API answers browsers alike, since to them all are one; the internal ones answer none."""
+    known: dict[str, Any] = {}
+    for path in paths:
+        for name, api in resources(path, "AWS::Serverless::HttpApi").items():
+            where = f"{name_of(path)} {name}"
+            cors = api["Properties"].get("CorsConfiguration")
+            if name == "InternalApi" and cors:
+                yield Finding(where, "lets browsers in; it is for services")
+            if name == "Api":
+                if not cors:
+                    yield Finding(where, "has no CorsConfiguration: pages of other origins cannot call it")
+                elif known and cors not in known.values():
+                    yield Finding(where, f"has another CorsConfiguration than {next(iter(known))}")
+                else:
+                    known[where] = cors

@@ -9,6 +9,7 @@ from infra.rules.templates import ROOT, ROOT_TEMPLATE, Finding, load, name_of, r
 # What a context may be given by the root, under these names and no others.
 CONTEXT_PARAMETERS = frozenset(
     {
+        "AccessTokenSeconds",
         "AlarmTopicArn",
         "Architecture",
         "EdgeSecret",
@@ -20,6 +21,7 @@ CONTEXT_PARAMETERS = frozenset(
         "LayerArn",
         "LogRetentionDays",
         "MailFrom",
+        "AccessTokenSeconds",
         "OffersTableArn",
         "OffersTableName",
         "PriceStreamArn",

@@ -62,11 +62,10 @@ def test_a_table_survives_its_stack_and_a_mistake(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
-def test_every_queue_of_failures_keeps_them_for_two_weeks(path: Path) -> None:
-    queues = resources(path, "AWS::SQS::Queue")
-    for name, queue in queues.items():
+def test_every_queue_of_failures_keeps_them_over_a_long_weekend(path: Path) -> None:
+    for name, queue in resources(path, "AWS::SQS::Queue").items():
         if "RedrivePolicy" not in queue["Properties"]:
-            assert queue["Properties"].get("MessageRetentionPeriod") == 1_209_600, name
+            assert queue["Properties"].get("MessageRetentionPeriod", 0) >= 345_600, name
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=name_of)
@@ -74,7 +73,7 @@ def test_every_alarm_tells_somebody(path: Path) -> None:
     for name, alarm in resources(path, "AWS::CloudWatch::Alarm").items():
         assert alarm["Properties"].get("AlarmActions"), name
         assert alarm["Properties"].get("AlarmDescription"), name
-        assert alarm["Properties"].get("TreatMissingData") == "notBreaching", name
+        assert alarm["Properties"].get("TreatMissingData") in ("notBreaching", "breaching"), name
 
 
 def test_what_the_local_engine_lacks_stands_under_the_condition_cloud() -> None:
