@@ -190,14 +190,14 @@ class _Change:
         base, first = self.base, len(self.base.fragments)
         left = {base.columns.offer_id[number]: number for number in self.buckets.pop(key, ())}
         members = []
-        for row, fragment in zip(listing.rows, listing.fragments, strict=True):
-            number = left.pop(row.offer_id, None)
-            if number is None or base.fragments[number] != fragment or base.row(number) != row:
+        for place, (offer_id, fragment) in enumerate(zip(listing.columns.offer_id, listing.fragments, strict=True)):
+            number = left.pop(offer_id, None)
+            if number is None or base.fragments[number] != fragment:  # whatever a row says stands in its fragment
                 if number is not None:
                     self.removed.append(number)
-                number = self.where[row.offer_id] = first + len(self.fragments)
-                for column, value in zip(self.columns, row, strict=True):
-                    column.append(value)  # type: ignore[attr-defined]
+                number = self.where[offer_id] = first + len(self.fragments)
+                for column, values in zip(self.columns, listing.columns, strict=True):
+                    column.append(values[place])  # type: ignore[attr-defined]
                 self.fragments.append(fragment)
                 self.providers.append(key[0])
             members.append(number)
