@@ -36,6 +36,7 @@ def test_the_seeds_smallest_request_is_enough() -> None:  # (274)
         ("duration_hours", 2161),
         ("duration_hours", "1"),
         ("max_total_price", 0),
+        ("max_total_price", "2.5"),
         ("max_total_price", 1e7),
         ("count", 0),
         ("count", 17),
@@ -57,7 +58,7 @@ def test_the_seeds_smallest_request_is_enough() -> None:  # (274)
     ],
 )
 def test_a_request_that_is_wrong_is_refused(field: str, value: object) -> None:
-    body = json.dumps({**LEAST, field: value}).replace('"1"', '"one"')
+    body = json.dumps({**LEAST, field: value})
     with pytest.raises(ValidationError) as refused:
         RentalRequest.model_validate_json(body, strict=True)
     assert field in str(refused.value.errors()[0]["loc"])

@@ -3,11 +3,11 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator
 
-from gpubroker.kernel.schemas import RequestModel, Usd
+from gpubroker.kernel.schemas import RequestModel
 from gpubroker.rentals.caps import MAX_COUNT, MAX_DURATION_HOURS
 from gpubroker.rentals.rental import Launch
 
@@ -20,8 +20,41 @@ _ENV_NAMES = 64
 _ENV_BYTES = 16 * 1024
 
 OfferId = Annotated[str, Field(min_length=3, max_length=128, pattern=r"^[A-Za-z0-9._:-]+$")]
+
+
+def _exact(value: Any) -> Any:
+    """A JSON number as the decimal that was written; pydantic would take a string for one too."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError("Input should be a number")
+    return Decimal(str(value))
+
+
+def _shown(description: str, **bounds: int) -> WithJsonSchema:
+    """How such a number stands in the API document."""
+    return WithJsonSchema({"type": "number", "description": description} | bounds)
+
+
 Hours = Annotated[
-    Decimal, Field(gt=0, le=MAX_DURATION_HOURS, allow_inf_nan=False, description="hours; fractions are allowed")
+    Decimal,
+    Field(gt=0, le=MAX_DURATION_HOURS, allow_inf_nan=False),
+    BeforeValidator(_exact),
+    _shown("hours; fractions are allowed", exclusiveMinimum=0, maximum=MAX_DURATION_HOURS),
+]
+HoursUsed = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000, allow_inf_nan=False),
+    BeforeValidator(_exact),
+    _shown("hours per instance, counted from when it became ready", minimum=0, maximum=1_000_000),
+]
+UsdPerHour = Annotated[
+    Decimal,
+    Field(gt=0, le=1_000_000, allow_inf_nan=False),
+    BeforeValidator(_exact),
+    _shown(
+        "USD per hour for one whole instance; by default the price shown when this is asked",
+        exclusiveMinimum=0,
+        maximum=1_000_000,
+    ),
 ]
 
 
@@ -35,9 +68,7 @@ class RentalRequest(RequestModel):
 
     offer_id: OfferId
     duration_hours: Hours
-    max_total_price: Annotated[Usd, Field(gt=0)] | None = Field(
-        None, description="USD per hour for one whole instance; by default the price shown when this is asked"
-    )
+    max_total_price: UsdPerHour | None = None
     ssh_public_key: str | None = Field(None, max_length=8192, description="one line in OpenSSH's format")
     image: str | None = Field(None, min_length=1, max_length=255, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/:@-]*$")
     disk_gb: int | None = Field(None, ge=1, le=10_000)
@@ -97,9 +128,7 @@ class FinalizeRequest(RequestModel):
     """final_duration is in hours per instance, counted from when it became ready; never more than was used."""
 
     rental_id: str = Field(pattern=r"^ren_[0-9A-Z]{26}$")
-    final_duration: Annotated[
-        Decimal, Field(ge=0, le=1_000_000, allow_inf_nan=False, description="hours; fractions are allowed")
-    ]
+    final_duration: HoursUsed
 
 
 class SwitchRequest(RequestModel):
