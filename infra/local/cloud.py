@@ -175,6 +175,8 @@ class LocalCloud:
                 "RuntimeVersion": f"python{sys.version_info.major}.{sys.version_info.minor}",
                 "RedisUrl": redis_server.url(self.ports["redis"]),
                 "ProvidersUrl": "" if self.live else self.providers_url,
+                # The ready callers of .local/environment.json last a working day; the product's default is 15 min.
+                "AccessTokenSeconds": "43200",
             },
         )
 
