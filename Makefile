@@ -9,7 +9,7 @@ WORKERS ?= 2
 export PORT LIVE FRESH
 
 INSTALLED := $(VENV)/.installed
-BENCH_INSTALLED := $(VENV)/.installed-bench
+BENCH_INSTALLED := $(VENV)/bench/.installed
 
 .PHONY: help setup run up down demo status test test-fast e2e bench check format openapi clean
 
@@ -27,9 +27,10 @@ $(INSTALLED): pyproject.toml
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[local,test]'
 	@touch $@
 
-$(BENCH_INSTALLED): $(INSTALLED)
-	@echo "Installing the peers of the benchmarks into $(VENV)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
+# In an environment of their own inside .venv: what they bring must not be there when the project is tested.
+$(BENCH_INSTALLED): $(INSTALLED) tests/benchmarks/peers.py
+	@echo "Installing the peers of the benchmarks into $(VENV)/bench"
+	@$(BIN)/python tests/benchmarks/peers.py
 	@touch $@
 
 run: setup ## start everything, rent a GPU before your eyes, keep serving until Ctrl-C

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.peers`: an environment for the peers, inside the project's own and never mixed with it.
+"""`python tests/benchmarks/peers.py`: an environment for the peers, inside the project's own and never mixed with it.
 
 The peers bring 30 distributions (numpy, scipy, pandas, matplotlib ...), and gpuhunt installs its own tests as a
 top-level package `tests`, which would hide ours. So they live in `.venv/bench`, which sees all of `.venv` behind
@@ -34,7 +34,8 @@ def install(home: Path = HOME) -> None:
     (inner / "outer.pth").write_text(f"import site; site.addsitedir({str(outer)!r})\n", encoding="utf-8")
     command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *requirements()]
     subprocess.run(command, check=True)
-    shutil.rmtree(inner / "tests", ignore_errors=True)
+    for packages in (inner, outer):  # the outer one too, should somebody have installed the extra there
+        shutil.rmtree(packages / "tests", ignore_errors=True)
 
 
 if __name__ == "__main__":
