@@ -158,17 +158,28 @@ def test_a_partial_answer_is_retried_from_the_record_that_failed(engine, seen, c
     assert seen(function) == [["a", "b", "poison", "c"], ["poison", "c"]]
 
 
-def test_shards_are_read_side_by_side_and_one_that_is_stuck_blocks_no_other(engine, seen, consumer, stream):
-    function = consumer()
-    shards = engine.client("kinesis").describe_stream(StreamName=stream[0])["StreamDescription"]["Shards"]
-    for shard, text in zip(shards, ["poison", "good"], strict=True):
+def put_in_each_shard(engine, stream, *texts):
+    shards = engine.client("kinesis").describe_stream(StreamName=stream)["StreamDescription"]["Shards"]
+    for shard, text in zip(shards, texts, strict=True):
         engine.client("kinesis").put_record(
-            StreamName=stream[0], Data=text.encode(), PartitionKey="x",
+            StreamName=stream, Data=text.encode(), PartitionKey="x",
             ExplicitHashKey=shard["HashKeyRange"]["StartingHashKey"],
         )  # fmt: skip
+
+
+def test_a_shard_that_is_stuck_blocks_no_other(engine, seen, consumer, stream):
+    function = consumer()
+    put_in_each_shard(engine, stream[0], "poison", "good")
     mapping = subscribe(engine, function, stream[1])
     eventually(lambda: seen(function).count(["poison"]) > 1 and ["good"] in seen(function))
     engine.client("lambda").delete_event_source_mapping(UUID=mapping["UUID"])
+
+
+def test_shards_are_read_side_by_side(engine, seen, consumer, stream):
+    function = consumer(SLOW="2")
+    put_in_each_shard(engine, stream[0], "a", "b")
+    subscribe(engine, function, stream[1])
+    assert eventually(lambda: len(seen(function)) == 2, within=1.9)  # both are at it before either is done
 
 
 def test_a_record_reaches_its_function_within_milliseconds(engine, seen, consumer, stream):
