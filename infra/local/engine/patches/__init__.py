@@ -15,6 +15,7 @@ NAMES = (
     "queue_sources",
     "event_targets",
     "workflows",
+    "permission_resources",
     "tables",
     "table_queries",
     "http_requests",

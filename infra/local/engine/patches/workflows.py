@@ -167,6 +167,7 @@ def _apply_to_tokens() -> None:
     def _invoke_with_callback(resource: str, input_data: Any, token: str, state_def: dict[str, Any]) -> Any:
         task: dict[str, Any] = {"event": threading.Event(), "result": None, "error": None, "heartbeat": None}
         task["beat"] = time.monotonic()
+        task["state_machine"] = (_execution.get() or {}).get("stateMachineArn", "*")  # who may answer depends on it
         stepfunctions._task_tokens[token] = task
         try:
             stepfunctions._invoke_resource(resource.replace(".waitForTaskToken", ""), input_data)
