@@ -5,8 +5,9 @@
 // Where to go afterwards: a path of this host and nothing else.
 function destination() {
   const wanted = new URLSearchParams(location.search).get("next") || "/";
-  const url = new URL(wanted, location.origin);
-  return url.origin === location.origin && wanted.startsWith("/") ? url.pathname + url.search + url.hash : "/";
+  if (!wanted.startsWith("/")) return "/";
+  const url = new URL(wanted, location.origin); // "//elsewhere" and "/\\elsewhere" are other hosts, too
+  return url.origin === location.origin ? url.pathname + url.search + url.hash : "/";
 }
 
 async function post(path, body) {

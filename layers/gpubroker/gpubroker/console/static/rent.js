@@ -30,7 +30,7 @@ function openRental(offer) {
   const [dialog, form, run] = [find("rental"), find("rental-form"), find("rental-run")];
   find("rental-offer").textContent =
     `${offer.gpu_count} × ${offer.gpu_model} at ${offer.provider}, $${offer.price_per_hour} an hour, by the second.`;
-  form.max_total_price.value = offer.price_per_hour;
+  form.elements.max_total_price.value = offer.price_per_hour;
   find("rental-trouble").textContent = "";
   form.hidden = false;
   run.hidden = true;
