@@ -20,9 +20,7 @@ def test_a_refusal_never_repeats_the_password():
     assert "letmein123" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(
-    "password", ["a quiet sentence", "пароль-дня-9", "🔑🔒🔐🔑🔒🔐🔑🔒", "x" * 254 + "yz"]
-)
+@pytest.mark.parametrize("password", ["a quiet sentence", "пароль-дня-9", "中文密码也可以很长", "x" * 254 + "yz"])
 def test_length_is_what_counts_and_every_script_is_welcome(password):
     assert passwords.acceptable(password) == password
 

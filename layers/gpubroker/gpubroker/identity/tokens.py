@@ -138,7 +138,7 @@ class TokenPair:
 
 @cache
 def access_seconds() -> int:
-    """The life of an access token in seconds (`ACCESS_TOKEN_SECONDS`); a revocation counts within the verifiers' lag."""
+    """The life of an access token in seconds; a revocation counts within the lag all the same."""
     return int(os.environ.get("ACCESS_TOKEN_SECONDS", ACCESS_SECONDS))
 
 
