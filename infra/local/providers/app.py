@@ -68,6 +68,9 @@ def _endpoint(
             account = service.account(request)
             if account is None or (operation.needs_key and not account):
                 return service.refuse(401)
+            group = operation.name if operation.name in service.intervals else "*"
+            if world.too_soon(service.slug, group, account, service.intervals.get(group, 0)):
+                return service.refuse(429)
             return await operation.handle(Call(world, request, account))
 
         return await faults.around(

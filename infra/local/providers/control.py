@@ -8,7 +8,7 @@ DELETE /_control/faults     ?provider=: switch off
 GET    /_control/instances  ?provider=&all=true: instances, the ended ones with all=true
 POST   /_control/instances/{id}  {action}: vanish (a ghost: gone without our doing), break (fails), orphan
 POST   /_control/orphans    {provider, account?, label?}: an instance that nobody of ours asked for
-POST   /_control/settings   {boot_seconds}
+POST   /_control/settings   {boot_seconds?, rate_limits?}: true enforces the documented intervals between calls
 GET    /_control/calls      how often each operation was called
 GET    /_control/offers     ?provider=: what is sold now
 POST   /_control/reset      everything as at the start
@@ -113,8 +113,11 @@ def control_routes(world: World, faults: Faults, calls: Counter[tuple[str, str]]
         seconds = wanted.get("boot_seconds", world.boot_seconds)
         if not isinstance(seconds, int | float) or seconds < 0:
             raise Mistake("boot_seconds: seconds")
-        world.boot_seconds = float(seconds)
-        return answer({"boot_seconds": world.boot_seconds})
+        limited = wanted.get("rate_limits", world.rate_limits)
+        if not isinstance(limited, bool):
+            raise Mistake("rate_limits: true or false")
+        world.boot_seconds, world.rate_limits = float(seconds), limited
+        return answer({"boot_seconds": world.boot_seconds, "rate_limits": world.rate_limits})
 
     async def called(request: Request) -> Response:
         del request

@@ -227,4 +227,5 @@ SERVICE = Service(
     refuse=_refuse,
     rows_of=_rows_of,
     account=bearer_account(SLUG),
+    intervals={"create": 12.0, "*": 1.0},
 )

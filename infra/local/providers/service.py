@@ -1,8 +1,8 @@
 """The common shape of a simulated provider, and the small things that all of them answer with."""
 
 import json
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -53,6 +53,8 @@ class Service:
     refuse: Callable[[int], Response]
     rows_of: Rows
     account: Callable[[Request], str | None]
+    intervals: Mapping[str, float] = field(default_factory=dict)
+    """Seconds between two calls of an operation ("*": of any other one), where the provider documents a limit."""
 
 
 def answer(value: Any, status: int = 200) -> Response:

@@ -243,4 +243,5 @@ SERVICE = Service(
     refuse=_refuse,
     rows_of=lambda told: [told["offers"]] if "offers" in told else [],
     account=bearer_account(SLUG),
+    intervals={"*": 0.15},
 )

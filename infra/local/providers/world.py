@@ -5,7 +5,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -137,7 +137,7 @@ class World:
         boot_seconds: float = BOOT_SECONDS,
         state_dir: Path | None = None,
     ) -> None:
-        self._stock = stock
+        self._catalogue = {slug: make() for slug, make in stock.items()}
         self.clock = clock
         self.default_boot_seconds = boot_seconds
         self.boot_seconds = boot_seconds
@@ -147,6 +147,8 @@ class World:
         self.instances: dict[str, Rented] = {}
         self.keys: dict[tuple[str, str], dict[str, str]] = {}
         self.serial = 0
+        self.rate_limits = False
+        self._last_calls: dict[tuple[str, str, str], float] = {}
         self._fill()
         if self._file and self._file.exists():
             kept = json.loads(self._file.read_text())
@@ -158,12 +160,16 @@ class World:
                     shape.stock = max(0, shape.stock - 1)
 
     def _fill(self) -> None:
-        self.shapes = {slug: {shape.key: shape for shape in make()} for slug, make in self._stock.items()}
+        self.shapes = {
+            slug: {shape.key: replace(shape) for shape in shapes} for slug, shapes in self._catalogue.items()
+        }
 
     def reset(self) -> None:
         """As at the first start: catalogue prices and stock, no instances."""
         self._fill()
         self.boot_seconds = self.default_boot_seconds
+        self.rate_limits = False
+        self._last_calls.clear()
         self.instances.clear()
         self.keys.clear()
         self.save()
@@ -184,6 +190,16 @@ class World:
             }
             passing.write_text(json.dumps(kept))
             os.replace(passing, self._file)
+
+    def too_soon(self, provider: str, operation: str, account: str, interval: float) -> bool:
+        """Whether the documented interval since the last such call is not over yet, if limits are switched on."""
+        if not self.rate_limits or interval <= 0:
+            return False
+        call, now = (provider, operation, account), self.clock()
+        if now - self._last_calls.get(call, -interval) < interval:
+            return True
+        self._last_calls[call] = now
+        return False
 
     def next_serial(self) -> int:
         """A number that no instance, key or contract had before."""

@@ -142,6 +142,28 @@ def test_what_is_sold_can_be_looked_at_and_a_key_is_asked_for(slug: str) -> None
             assert api.request(operation.method, f"/{slug}{path}").status_code == 401
 
 
+def test_documented_intervals_between_calls_hold_when_they_are_switched_on() -> None:
+    now = [1_000.0]
+    api = client(clock=lambda: now[0])
+    headers = {"authorization": f"Bearer {local_keys()['lambdalabs']}"}
+
+    def launch() -> int:
+        return api.request(
+            "POST", "/lambdalabs/api/v1/instance-operations/launch", headers=headers, json={}
+        ).status_code
+
+    assert [launch(), launch()] == [400, 400]
+    api.post("/_control/settings", json={"rate_limits": True})
+    assert [launch(), launch()] == [400, 429]  # 1 launch in 12 s
+    now[0] += 12
+    assert launch() == 400
+    listed = [api.request("GET", "/lambdalabs/api/v1/instances", headers=headers).status_code for _ in range(2)]
+    assert listed == [200, 429]  # 1 request a second
+    free = [vast(api, "GET", "/api/v0/instances/") for _ in range(2)]
+    assert [one.status_code for one in free] == [200, 429]
+    assert free[1].text == "API requests too frequent"
+
+
 def test_faults_are_taken_in_order_counted_and_cleared() -> None:
     api = client()
     for status in (500, 503):

@@ -1,6 +1,7 @@
 """Numbers, rows, bodies and headers as providers send them."""
 
 import asyncio
+import copy
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpubroker.offers import errors, wire
+from gpubroker.offers.instances.exchange import Exchange
 from gpubroker.offers.offer import Availability, Offer, as_moment, offer_id_of
 
 NOW = datetime(2026, 5, 24, 10, tzinfo=UTC)
@@ -167,6 +169,36 @@ def test_no_answer_is_unavailable(error: type[httpx.TransportError]) -> None:
     with pytest.raises(errors.ProviderUnavailable) as raised:
         ask(answer)
     assert "secret-key" not in str(raised.value)
+
+
+def test_a_connection_that_the_other_side_had_closed_is_no_failure() -> None:
+    calls = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(request)
+        if len(calls) == 1:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.", request=request)
+        return httpx.Response(200, json=[1])
+
+    assert ask(answer) == [1]
+
+
+@pytest.mark.parametrize(("method", "sent"), [("GET", 2), ("DELETE", 2), ("POST", 1), ("PUT", 1)])
+def test_over_a_stale_connection_nothing_is_created_twice(method: str, sent: int) -> None:
+    calls = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        calls.append(request.method)
+        raise httpx.ReadError("reset", request=request)
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client, pytest.raises(errors.ProviderUnavailable):
+        Exchange("x", "https://x.test", {"authorization": "secret"}, client).send(method, "/")
+    assert len(calls) == sent
+
+
+def test_errors_can_be_copied_and_keep_what_they_know() -> None:
+    error = copy.copy(errors.RateLimited("x", "429", retry_after=3.0))
+    assert (type(error), str(error), error.retry_after) == (errors.RateLimited, "x: 429", 3.0)
 
 
 def test_the_first_of_several_calls_that_fails_is_raised_as_itself() -> None:

@@ -79,7 +79,7 @@ class Offer:
     reliability: float | None = None
     compliance_tags: tuple[str, ...] = ()
     rentable: bool = False
-    launch: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    launch: Mapping[str, Any] = field(default_factory=dict, repr=False, hash=False)
 
     def to_record(self) -> dict[str, Any]:
         """Everything, JSON-ready, `None`s left out. With `launch`, so for storage and never for an answer."""
@@ -109,6 +109,7 @@ def _moment_of(text: str) -> datetime:
     return parse_iso(text)
 
 
+@lru_cache(maxsize=32_768)
 def offer_id_of(provider: str, *identity: object) -> str:
     """Our id of an offer: made of what does not change while it stays the same offer.
 

@@ -231,25 +231,44 @@ async def ask(
     sent = {"accept": "application/json", **(headers or {})}
     if content is not None:
         sent["content-type"] = "application/json"
+    request = client.build_request(method, url, headers=sent, params=params, content=content)
     try:
-        async with client.stream(
-            method, url, headers=sent, params=params, content=content, follow_redirects=False
-        ) as response:
+        response = await _begun(client, request)
+        try:
             received = bytearray()
             async for piece in response.aiter_bytes():
                 received += piece
                 if len(received) > max_body:
                     raise errors.UnknownAnswer(provider, f"a body over {max_body} bytes")
-    except httpx.TimeoutException as error:
-        raise errors.ProviderUnavailable(provider, f"timed out ({type(error).__name__})") from error
-    except httpx.DecodingError as error:
-        raise errors.UnknownAnswer(provider, "a body that does not decompress") from error
+        finally:
+            await response.aclose()
     except httpx.HTTPError as error:
-        raise errors.ProviderUnavailable(provider, f"no answer ({type(error).__name__})") from error
+        raise no_answer(provider, error) from error
     answer = bytes(received)
     if failure := refusal(provider, response.status_code, response.headers, answer):
         raise failure
     return decoded(provider, answer)
+
+
+STALE = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""What using a kept connection looks like that the other side has closed meanwhile (a Lambda sleeps between calls)."""
+
+
+async def _begun(client: httpx.AsyncClient, request: httpx.Request) -> httpx.Response:
+    """The answer's beginning. All calls here are reads, so one over a stale connection is made once more."""
+    try:
+        return await client.send(request, stream=True, follow_redirects=False)
+    except STALE:
+        return await client.send(request, stream=True, follow_redirects=False)
+
+
+def no_answer(provider: str, error: httpx.HTTPError) -> errors.ProviderError:
+    """The error that the lack of an answer is. Only its kind is told: messages can hold addresses."""
+    if isinstance(error, httpx.TimeoutException):
+        return errors.ProviderUnavailable(provider, f"timed out ({type(error).__name__})")
+    if isinstance(error, httpx.DecodingError):
+        return errors.UnknownAnswer(provider, "a body that does not decompress")
+    return errors.ProviderUnavailable(provider, f"no answer ({type(error).__name__})")
 
 
 async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:

@@ -84,10 +84,12 @@ class Exchange:
             content = orjson.dumps(body)
             headers["content-type"] = "application/json"
         ends = self._clock() + self._deadline
+        request = self._client.build_request(
+            method, self._base_url + path, headers=headers, params=params, content=content
+        )
         try:
-            with self._client.stream(
-                method, self._base_url + path, headers=headers, params=params, content=content, follow_redirects=False
-            ) as response:
+            response = self._begun(request)
+            try:
                 received = bytearray()
                 for piece in response.iter_bytes():
                     received += piece
@@ -95,13 +97,22 @@ class Exchange:
                         raise errors.UnknownAnswer(self.provider, f"a body over {MAX_BODY} bytes")
                     if self._clock() > ends:
                         raise errors.ProviderUnavailable(self.provider, f"no complete answer in {self._deadline:g} s")
-        except httpx.TimeoutException as error:
-            raise errors.ProviderUnavailable(self.provider, f"timed out ({type(error).__name__})") from error
-        except httpx.DecodingError as error:
-            raise errors.UnknownAnswer(self.provider, "a body that does not decompress") from error
+            finally:
+                response.close()
         except httpx.HTTPError as error:
-            raise errors.ProviderUnavailable(self.provider, f"no answer ({type(error).__name__})") from error
+            raise wire.no_answer(self.provider, error) from error
         return Answer(self.provider, response.status_code, response.headers, bytes(received))
+
+    def _begun(self, request: httpx.Request) -> httpx.Response:
+        """The answer's beginning. Over a stale connection a read or a DELETE is sent once more, and nothing else is:
+        whether a create took effect is never guessed.
+        """
+        try:
+            return self._client.send(request, stream=True, follow_redirects=False)
+        except wire.STALE:
+            if request.method not in ("GET", "DELETE"):
+                raise
+            return self._client.send(request, stream=True, follow_redirects=False)
 
     def read(self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None) -> Any:
         """The decoded JSON of a 2xx answer; the error that the status tells of otherwise."""
