@@ -1,1 +1,1 @@
-"""What issue-sized promises about speed are held to, each with its peer beside it in the same run: `make bench`."""
+"""What this house promises about speed, measured beside its peers in one run: `make bench`."""

@@ -1,5 +1,5 @@
 """Filter, order and page over 100,000 and 1,000,000 offers, each query a new one: event in, response out, as a
-signed-in caller. Beside it gpuhunt's Catalog.query over the same offers (it neither orders nor pages nor speaks HTTP).
+signed-in enterprise caller. Beside it gpuhunt's Catalog.query over the same offers (it neither orders nor pages nor speaks HTTP).
 """
 
 import itertools
@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
+from gpubroker.kernel.caller import Plan
 from gpubroker.offers.offer import Offer
 from tests.benchmarks import calls, market
 from tests.benchmarks.harness import Call, Row, in_turn, p50, row
 
 MANY, MILLION = 100_000, 1_000_000
-A_ROUND = 400
+A_ROUND = 700
+A_PLACE = 15
 ROUNDS = 7
 
 SHAPES = (
@@ -57,7 +59,7 @@ def _measured(url: str) -> list[Row]:
     calls.be_a_function(url)
     from tests.benchmarks.warm import Snapshot, Warm
 
-    warm = Warm()
+    warm = Warm(Plan.ENTERPRISE)
     offers = list(market.offers(MANY, now=time.time()))
     many = Snapshot(url + "?db=1", offers)
     catalog = _Catalog(offers)
@@ -122,9 +124,9 @@ def _pages(warm, snapshot) -> list[Row]:  # type: ignore[no-untyped-def]
 
     def side(text: str) -> list[Call]:
         if "{" not in text:
-            return warm.requests([text] * len(warm.callers.tokens))
+            return warm.requests([text] * (A_PLACE * len(warm.callers.tokens)))
         head, number = text.rstrip("}").split("{")
-        return warm.requests([head + cursor for cursor in cursors[int(number)]])
+        return warm.requests([head + cursor for cursor in A_PLACE * cursors[int(number)]])
 
     def renew() -> None:
         snapshot.renew()

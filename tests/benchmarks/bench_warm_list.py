@@ -11,6 +11,7 @@ import time
 from functools import partial
 from typing import Any
 
+from gpubroker.kernel.caller import Plan
 from tests.benchmarks import calls, market
 from tests.benchmarks.harness import Call, Row, in_turn, p50, row
 
@@ -39,7 +40,7 @@ def _measured(url: str) -> list[Row]:
     from tests.benchmarks.fastapi_peer import application
     from tests.benchmarks.warm import Serve, Snapshot, Warm
 
-    warm = Warm()
+    warm = Warm(Plan.PRO)
     snapshot = Snapshot(url, list(market.offers(OFFERS, now=time.time())))
     warm.use(snapshot)
     peer = application(lambda: warm.callers.verifier)

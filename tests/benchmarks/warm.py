@@ -8,14 +8,15 @@ from typing import Any
 
 from gpubroker.edge import market as edge_market
 from gpubroker.edge.redis_client import connect
+from gpubroker.kernel.caller import Plan
 from gpubroker.offers.market import MarketReader, RedisTier, TableTier
 from gpubroker.offers.offer import Offer
 from gpubroker.offers.slugs import SLUGS
 from tests.benchmarks import calls, market
 from tests.benchmarks.harness import Call
 
-CALLERS = 200
-"""So many that each stays under the 100 requests a second of its plan however fast the answers come."""
+CALLERS = {Plan.PRO: 200, Plan.ENTERPRISE: 20}
+"""So many that each stays under the 100 or 1,000 requests a second of its plan however fast the answers come."""
 
 Serve = Callable[[Any, Any], Any]
 
@@ -45,9 +46,9 @@ class Warm:
         from offers.list_offers import handler
 
         self.handler = handler
-        self.callers = calls.Callers(CALLERS)
+        self.callers = calls.Callers(CALLERS[plan], plan)
         self.context = calls.Context()
-        self._turn: Iterator[int] = itertools.cycle(range(CALLERS))
+        self._turn: Iterator[int] = itertools.cycle(range(CALLERS[plan]))
         composition.verifier = lambda: self.callers.verifier  # type: ignore[assignment]
 
     def use(self, snapshot: Snapshot) -> None:

@@ -15,8 +15,8 @@ TOPSIS: Hwang & Yoon (1981); normalisations as in Opricovic & Tzeng, EJOR 156(2)
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
-from math import hypot, inf, isfinite, sqrt
-from operator import add, mul, sub
+from math import dist, hypot, inf, isfinite
+from operator import add
 from typing import Literal, TypeAlias
 
 Direction: TypeAlias = Literal["max", "min"]
@@ -162,17 +162,18 @@ def _front_by_bits(points: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
 def _distances(
     matrix: Matrix, weights: Sequence[float], directions: Sequence[Direction], normalization: Normalization
 ) -> tuple[list[float], list[float]]:
-    near, far = [0.0] * len(matrix), [0.0] * len(matrix)
+    """Of each row: how far from the ideal, and from its opposite."""
     columns = _columns(matrix, weights, directions, normalization)
-    for values, weight, direction in zip(columns, _scaled(weights), directions, strict=True):
-        scaled, best, worst = _spread(values, weight, direction, normalization)
-        if best == worst:
-            continue
-        gap = list(map(sub, scaled, repeat(best)))
-        near = list(map(add, near, map(mul, gap, gap)))
-        gap = list(map(sub, scaled, repeat(worst)))
-        far = list(map(add, far, map(mul, gap, gap)))
-    return list(map(sqrt, near)), list(map(sqrt, far))
+    spreads = [
+        _spread(values, weight, direction, normalization)
+        for values, weight, direction in zip(columns, _scaled(weights), directions, strict=True)
+    ]
+    apart = [(scaled, best, worst) for scaled, best, worst in spreads if best != worst]
+    if not apart:
+        return [0.0] * len(matrix), [0.0] * len(matrix)
+    rows = list(zip(*(scaled for scaled, _, _ in apart), strict=True))
+    ideal, opposite = tuple(best for _, best, _ in apart), tuple(worst for _, _, worst in apart)
+    return list(map(dist, rows, repeat(ideal))), list(map(dist, rows, repeat(opposite)))
 
 
 def _spread(
@@ -251,7 +252,7 @@ def _columns(
         raise ValueError('directions are "max" or "min"')
     if normalization not in NORMALIZATIONS:
         raise ValueError(f"normalization is one of {', '.join(NORMALIZATIONS)}")
-    if any(len(row) != len(directions) for row in matrix):
+    if any(length != len(directions) for length in set(map(len, matrix))):
         raise ValueError(f"every row needs {len(directions)} values")
     if not matrix:
         return [[] for _ in directions]
