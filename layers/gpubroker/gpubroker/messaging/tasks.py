@@ -5,8 +5,7 @@ from typing import Any
 
 from gpubroker.kernel import trace
 from gpubroker.messaging.log import logger
-
-Handler = Callable[[dict[str, Any], Any], Any]
+from gpubroker.messaging.tracing import Handler, traced
 
 
 def task(function: Callable[[dict[str, Any]], Any]) -> Handler:
@@ -36,4 +35,4 @@ def task(function: Callable[[dict[str, Any]], Any]) -> Handler:
         finally:
             trace.current.reset(token)
 
-    return handler
+    return traced(handler)
