@@ -42,6 +42,7 @@ class Fault:
     before, after   an error comes back, without or with the effect
     hang, lost      no answer comes back and the function's time runs out, without or with the effect
     refused_after   the provider says "no capacity" and has made the instance all the same (creates only)
+    ignored         the provider accepts the call and does nothing (ends only)
     """
 
     number: int
@@ -213,6 +214,8 @@ class World:
             raise before
         if fault.mode == "hang":
             raise Killed
+        if fault.mode == "ignored":
+            return None
         result = effect()
         if fault.mode == "refused_after":
             if what == "provider.create":

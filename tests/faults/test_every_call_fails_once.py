@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 
 from gpubroker.kernel.caller import Caller
-from gpubroker.rentals.rental import MemberPhase, Phase, Rental
+from gpubroker.rentals.rental import Holding, MemberPhase, Phase, Rental
 from gpubroker.rentals.repository import Rentals
 from gpubroker.rentals.requests import ScaleRequest
 from tests.faults.driver import Fault, World, empty, installed
@@ -79,7 +79,14 @@ def removing(run: Run) -> None:
         run.world.settle(within=timedelta(minutes=40))
 
 
-SCENARIOS = (provisioning, ending, ending_before_it_is_ready, adding, removing)
+WITHOUT_FAULTS = {
+    provisioning: (Phase.READY, 1),
+    ending: (Phase.ENDED, 0),
+    ending_before_it_is_ready: (Phase.ENDED, 0),
+    adding: (Phase.READY, 2),
+    removing: (Phase.READY, 1),
+}
+"""Each scenario, and the phase and the instances that it leads to when nothing fails."""
 
 
 def play(worlds: Callable[[], World], scenario: Callable[[Run], None], fault: Fault | None) -> Run:
@@ -91,6 +98,17 @@ def play(worlds: Callable[[], World], scenario: Callable[[Run], None], fault: Fa
         assert (fault is None) == (world.struck is None)
         _check(run, f"{scenario.__name__} {fault} {world.struck}")
     return run
+
+
+def calls_of(worlds: Callable[[], World], scenario: Callable[[Run], None]) -> list[str]:
+    """The calls of a scenario in which nothing fails; it leads where it should."""
+    with installed(worlds()) as world:
+        empty()
+        run = Run(world)
+        scenario(run)
+        rental = Rentals().of(run.caller.tenant, run.rental_id)
+        assert (rental.phase, len(world.providers.running())) == WITHOUT_FAULTS[scenario], world.log
+    return world.calls
 
 
 def at_rest(rental: Rental) -> bool:
@@ -117,6 +135,12 @@ def _check(run: Run, what: str) -> None:
     assert len(running) == len(ready), told
     assert rental.phase is not Phase.READY or ready, told
     assert Rentals().held_by(run.caller.tenant) == rental.held, told
+    if rental.phase.over:
+        assert rental.held == Holding(), told
+        assert rental.gone_at is not None, told
+        for one in world.providers.machines:
+            assert one.end_asked_at is not None, told
+            assert one.end_asked_at + world.providers.ending <= rental.gone_at + timedelta(seconds=1), told
     if rental.phase is Phase.FAILED:
         assert rental.final_cost_micros == 0, told
         assert rental.failure is not None, told
@@ -134,22 +158,33 @@ def _check_events(world: World, rental: Rental, told: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", WITHOUT_FAULTS, ids=lambda scenario: scenario.__name__)
 def test_whichever_call_fails_there_is_one_instance_or_none_and_the_rental_says_which(
     scenario: Callable[[Run], None], mode: str, worlds: Callable[[], World]
 ) -> None:
-    calls = play(worlds, scenario, None).world.calls
+    calls = calls_of(worlds, scenario)
     assert len(calls) > 8
     for number, call in enumerate(calls):
         if mode in ("before", "hang") or call not in READS:
             play(worlds, scenario, Fault(number, mode))
 
 
+@pytest.mark.parametrize("scenario", [ending, removing], ids=lambda scenario: scenario.__name__)
+def test_an_end_that_was_accepted_and_had_no_effect_is_asked_for_again(
+    scenario: Callable[[Run], None], worlds: Callable[[], World]
+) -> None:
+    calls = calls_of(worlds, scenario)
+    ends = [number for number, call in enumerate(calls) if call == "provider.end"]
+    assert ends
+    for number in ends:
+        assert play(worlds, scenario, Fault(number, "ignored")).world.struck == "provider.end"
+
+
 @pytest.mark.parametrize("scenario", [provisioning, adding], ids=lambda scenario: scenario.__name__)
 def test_a_create_that_was_refused_and_yet_made_an_instance_is_found_and_ended(
     scenario: Callable[[Run], None], worlds: Callable[[], World]
 ) -> None:
-    calls = play(worlds, scenario, None).world.calls
+    calls = calls_of(worlds, scenario)
     creates = [number for number, call in enumerate(calls) if call == "provider.create"]
     assert creates
     for number in creates:
