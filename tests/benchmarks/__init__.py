@@ -1,1 +1,1 @@
-"""What this house promises about speed, measured beside its peers in one run: `make bench`."""
+"""What is promised about speed, measured with a peer beside it in the same run: `make bench`."""

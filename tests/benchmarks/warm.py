@@ -41,7 +41,7 @@ class Snapshot:
 class Warm:
     """The list function in this process. Import it only after `calls.be_a_function`."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
         from gpubroker import composition
         from offers.list_offers import handler
 
