@@ -55,7 +55,7 @@ def test_every_fault_is_one_of_the_known_errors_and_takes_no_longer_than_its_box
     got = outcome(fetcher, slug)
     assert (got.error, got.offers) == (error, None)
     assert time.perf_counter() - begun < BOX + 1.5
-    simulation.control("POST", "reset")
+    simulation.control("DELETE", "faults")
     assert outcome(fetcher, slug, box=5).error is None  # and the connections are none the worse
 
 

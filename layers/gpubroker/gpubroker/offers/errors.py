@@ -1,7 +1,7 @@
 """What can go wrong at a provider: a closed set, the same for price lists and for instances.
 
 The class names are the contract: the state machines' Retry and Catch name them, a sync reports them, metrics count by
-them. No message ever holds a key, a header or more than the first words of an answer.
+them. No message ever holds a key, a header or more than the first letters of an answer.
 """
 
 

@@ -184,8 +184,8 @@ def decoded(provider: str, body: bytes) -> Any:
 
 
 def _glimpse(body: bytes) -> str:
-    """The first words of a body, printable, for a person who reads the log."""
-    return ascii(body[:60].decode("utf-8", "replace").strip())
+    """How a body begins, printable: enough to see a page of HTML, too little to quote a key that it echoes."""
+    return ascii(body[:16].decode("utf-8", "replace").strip())
 
 
 def retry_after_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
@@ -199,7 +199,7 @@ def retry_after_of(headers: Mapping[str, str], now: datetime | None = None) -> f
     return None
 
 
-def refusal(provider: str, status: int, headers: Mapping[str, str], body: bytes) -> errors.ProviderError | None:
+def refusal(provider: str, status: int, headers: Mapping[str, str]) -> errors.ProviderError | None:
     """The error that a status alone tells of, None for 2xx. Adapters that know more ask the body first."""
     if 200 <= status < 300:
         return None
@@ -209,7 +209,7 @@ def refusal(provider: str, status: int, headers: Mapping[str, str], body: bytes)
         return errors.RateLimited(provider, "answered 429", retry_after=retry_after_of(headers))
     if status in (408, 425) or status >= 500:
         return errors.ProviderUnavailable(provider, f"answered {status}", retry_after=retry_after_of(headers))
-    return errors.UnknownAnswer(provider, f"answered {status}: {_glimpse(body)}")
+    return errors.UnknownAnswer(provider, f"answered {status}")
 
 
 async def ask(
@@ -245,7 +245,7 @@ async def ask(
     except httpx.HTTPError as error:
         raise no_answer(provider, error) from error
     answer = bytes(received)
-    if failure := refusal(provider, response.status_code, response.headers, answer):
+    if failure := refusal(provider, response.status_code, response.headers):
         raise failure
     return decoded(provider, answer)
 

@@ -47,7 +47,7 @@ class Answer:
 
     def refusal(self) -> errors.ProviderError:
         """The error that the status alone tells of."""
-        failure = wire.refusal(self.provider, self.status, self.headers, self.body)
+        failure = wire.refusal(self.provider, self.status, self.headers)
         return failure or errors.UnknownAnswer(self.provider, f"answered {self.status}")
 
 
