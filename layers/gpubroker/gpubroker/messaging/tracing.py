@@ -1,4 +1,8 @@
-"""X-Ray subsegments of what runs behind the API: its calls to AWS and to providers (R6.5).
+"""X-Ray subsegments of what runs behind the API: its calls to AWS (R6.5).
+
+Calls to providers are not patched: they run side by side in one event loop, and the SDK keeps one stack of open
+subsegments for all of them, so the first to end would end its neighbours' (AlreadyEndedException). Their times are
+in the sync's own metrics and in /api/v2/providers/health.
 
 Only for an invocation that X-Ray samples, and only here: the SDK costs 117 ms of start-up and 24 µs a call, which
 the warm list path and its cold start do not pay. There Lambda's own segment, the log line and its trace id tell.
@@ -11,7 +15,7 @@ from typing import Any
 
 Handler = Callable[[dict[str, Any], Any], Any]
 
-_PATCHED = ("botocore", "httpx")
+_PATCHED = ("botocore",)
 
 
 @cache
