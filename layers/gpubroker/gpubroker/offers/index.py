@@ -30,6 +30,7 @@ BucketKey: TypeAlias = tuple[str, str]
 
 FACETS = ("gpu_model", "gpu_count", "region", "availability", "spot", "tags", "rentable")
 _FIELD = {name: index for index, name in enumerate(Row._fields)}
+_MOST_DISTANCES = 48  # that bits move by; with more, an order's bitmaps are made anew sooner than moved
 _REBUILD_SHARE = 8  # with more than one offer in eight changed, making all anew is the faster way
 
 
@@ -243,6 +244,8 @@ class _Change:
 def _moved(order: Order, index: OfferIndex, sort: Sort, removed: list[int], fresh: list[int]) -> Order:
     rows, gone, come = _replaced(order.rows, removed, fresh, index._full_key(sort))
     move = Move.of(len(order.rows), gone, come)
+    if len(move.by_distance) > _MOST_DISTANCES:
+        return index._ordered(rows)
     facets = {name: {value: move.apply(bits) for value, bits in of.items()} for name, of in order.facets.items()}
     price, vram = order.price.moved(move), order.vram.moved(move)
     for position in come:
