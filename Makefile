@@ -18,13 +18,13 @@ help: ## what there is
 
 setup: $(INSTALLED) ## make .venv with everything that runs and tests the project
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml layers/gpubroker/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is older or missing. Set PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV)"; $(PYTHON) -m venv $(VENV) || \
 		{ echo "python3 -m venv failed; on Debian and Ubuntu install the package python3-venv"; exit 1; }; }
 	@echo "Installing into $(VENV)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[local,test]'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -c layers/gpubroker/constraints.txt -e '.[local,test]'
 	@touch $@
 
 # In an environment of their own inside .venv: what they bring must not be there when the project is tested.
