@@ -141,6 +141,7 @@ class LocalCloud:
         with self._progress.step("front"):
             self._configure_front(deployment)
             self._start_front()
+        market.start_first_minute(self.endpoint_url, deployment.nested)
         with self._progress.step("callers") as note:
             callers = self._callers()
             note(", ".join(callers))

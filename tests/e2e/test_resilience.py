@@ -61,6 +61,29 @@ def test_without_redis_nobody_is_unlimited(cloud: LocalCloud):  # R4.6 (203)
         cloud.launch("redis")
 
 
+def test_a_provider_that_hangs_is_labelled_stale_and_costs_the_others_nothing(cloud: LocalCloud, pro):  # R2.3, R7.2
+    def parts() -> dict[str, dict]:
+        return {part["provider"]: part for part in listed(pro)["providers"]}
+
+    control = f"{cloud.providers_url}/_control/faults"
+    before = parts()["runpod"]["offers"]
+    httpx.post(control, json={"kind": "hang", "provider": "runpod", "operation": "list"}).raise_for_status()
+    try:
+        seen = eventually(parts, lambda now: now["runpod"]["stale"], seconds=STALE_AFTER_S + 45, every=1)
+        assert seen["runpod"]["offers"] == before, "its last good offers stay"
+        others = [part for name, part in seen.items() if name != "runpod"]
+        assert not [part for part in others if part["stale"]]
+        assert max(part["age_seconds"] for part in others) < STALE_AFTER_S
+        page = pro.get("/api/v2/providers", params={"provider": "runpod", "limit": 1}).json()
+        assert page["offers"][0]["stale"] is True
+        health = httpx.get(f"{cloud.base_url}/api/v2/providers/health").json()
+        assert health["status"] == "degraded"
+        assert [part["provider"] for part in health["providers"] if not part["healthy"]] == ["runpod"]
+    finally:
+        httpx.delete(control).raise_for_status()
+    eventually(parts, lambda now: not now["runpod"]["stale"], seconds=STALE_AFTER_S + 30, every=1)
+
+
 def test_a_rental_survives_a_restart_of_the_engine(cloud: LocalCloud, pro):
     offer = pro.get("/api/v2/providers", params={"rentable": "true", "availability": "available", "limit": 1})
     with rented(pro, offer_id=offer.json()["offers"][0]["offer_id"]) as rental:
