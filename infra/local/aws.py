@@ -11,8 +11,6 @@ REGION = "us-east-1"
 # No retries: a local engine that does not answer should say so at once.
 _NO_RETRIES = {"total_max_attempts": 1}
 _CONFIG = Config(retries=_NO_RETRIES, connect_timeout=5, read_timeout=120, s3={"addressing_style": "path"})
-    retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=120, s3={"addressing_style": "path"}
-)
 
 
 def client(service: str, endpoint_url: str) -> Any:
