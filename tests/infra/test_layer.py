@@ -108,7 +108,7 @@ def test_the_layer_ships_the_versions_that_these_tests_run_with() -> None:
         for line in lock.CONSTRAINTS.read_text(encoding="utf-8").splitlines()
         if line and not line.startswith("#")
     )
-    assert pinned == lock.closure()
+    assert lock.closure().items() <= pinned.items(), "run `python -m infra.lock` and commit"
 
 
 def test_every_runtime_dependency_is_pinned() -> None:

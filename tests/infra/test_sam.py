@@ -16,13 +16,20 @@ from infra.rules.linters import tool
 from infra.rules.templates import ROOT
 
 PATIENCE_SECONDS = 60
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+# Whatever Python this is, SAM builds for it: it wants the runtime's own to be there.
+PARAMETERS = [
+    "Environment=local",
+    f"RuntimeVersion=python{PYTHON}",
+    "RedisUrl=redis://127.0.0.1:6379/0",
+]
 
 
 def _sam(*arguments: str, endpoint: str | None = None) -> None:
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "LAYER_PYTHON": f"{sys.version_info.major}.{sys.version_info.minor}",
+        "LAYER_PYTHON": PYTHON,
         "PYTHON": sys.executable,
         "SAM_CLI_TELEMETRY": "0",
         "AWS_DEFAULT_REGION": "us-east-1",
@@ -39,6 +46,8 @@ def _sam(*arguments: str, endpoint: str | None = None) -> None:
         str(ROOT / "samconfig.toml"),
         "--config-env",
         "localstack",
+        "--parameter-overrides",
+        *PARAMETERS,
     ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
