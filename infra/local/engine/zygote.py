@@ -122,6 +122,14 @@ class Zygote:
                 return 0
         return int(status)
 
+    def close(self) -> None:
+        """End it and all its workers. It starts again when somebody needs it."""
+        with self._lock:
+            if self._control is not None and self._process is not None:
+                self._control.close()
+                self._control = None
+                self._process.wait(5)
+
     @staticmethod
     def _fork(control: socket.socket, channel: socket.socket, log: int) -> int:
         socket.send_fds(control, [b"F"], [channel.fileno(), log])

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from .conftest import Engine, quickest, zipped
+from infra.local.engine.zygote import Zygote
+
+from .conftest import Engine, eventually, quickest, zipped
 
 LAYER = {
     "python/pricing/__init__.py": "import os\nAT_IMPORT = os.environ.get('REGION_OF_PRICES')\n",
@@ -131,3 +133,15 @@ def test_new_settings_reach_the_function(engine):
     assert engine.invoke(name)[0] == "1"
     engine.client("lambda").update_function_configuration(FunctionName=name, Environment={"Variables": {"LEVEL": "2"}})
     assert engine.invoke(name)[0] == "2"
+
+
+def test_a_zygote_that_ends_takes_its_workers_along_and_starts_again_when_needed():
+    zygote = Zygote((), (), ("DEPTH", "x-depth"))
+    worker = zygote.fork()
+    assert worker.poll() is None
+    zygote.close()
+    assert eventually(lambda: worker.poll() is not None)
+    another = zygote.fork()
+    assert another.poll() is None
+    zygote.close()
+    assert another.kill() == 0

@@ -45,14 +45,29 @@ _zygotes: dict[tuple[str, ...], Zygote] = {}
 _zygotes_lock = threading.Lock()
 
 
+def layers_of(config: dict[str, Any]) -> tuple[str, ...]:
+    """The folders of a function's layers."""
+    archives = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
+    return tuple(str(unpacked(archive)) for archive in archives if archive)
+
+
 def zygote_of(config: dict[str, Any]) -> Zygote:
     """The process to fork a function's workers from: functions with the same layers share one."""
-    archives = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
-    layers = tuple(str(unpacked(archive)) for archive in archives if archive)
+    layers = layers_of(config)
     wanted = os.environ.get("ENGINE_PRELOAD")
     preload = PRELOAD if wanted is None else tuple(name.strip() for name in wanted.split(",") if name.strip())
     with _zygotes_lock:
         return _zygotes.setdefault(layers, Zygote(layers, preload, _HOPS))
+
+
+def end_unused_zygotes() -> None:
+    """End those whose layers no function has any more: a new version of a layer leaves one behind."""
+    configs = [function.get("config") or {} for function in list(lambda_svc._functions._data.values())]
+    used = {lambda_svc._run_with_function_config_scope(config, layers_of, config) for config in configs if config}
+    with _zygotes_lock:
+        unused = [_zygotes.pop(layers) for layers in list(_zygotes) if layers not in used]
+    for zygote in unused:
+        zygote.close()
 
 
 def function_environment(config: dict[str, Any], code_dir: str) -> dict[str, str]:
@@ -181,6 +196,7 @@ def apply() -> None:
     transition = original(lambda_svc, "_schedule_state_transition")
     create = original(provisioners, "_lambda_create")
     load = original(lambda_svc, "load_persisted_state")
+    reap = original(lambda_svc, "reap_idle_workers")
 
     @replaces(lambda_runtime)
     def _worker_class_for(config: dict[str, Any]) -> Any:
@@ -210,6 +226,11 @@ def apply() -> None:
         failure = outcome["error_payload"]
         logger.warning("%s failed: %s: %s", config["FunctionName"], failure["errorType"], failure["errorMessage"])
         return {"body": failure, "error": True, "function_error": "Unhandled", "log": outcome["log"]}
+
+    @replaces(lambda_svc)
+    def reap_idle_workers(ttl: float | None = None) -> int:
+        end_unused_zygotes()
+        return int(reap(ttl))
 
     # The libraries are there before the first call: a zygote starts with the first function of its layers.
 
