@@ -204,8 +204,8 @@ def test_finished_express_executions_are_forgotten_in_time(engine):
     assert len(client.list_executions(stateMachineArn=machine)["executions"]) <= 126
 
 
-def test_the_compiled_sources_of_the_engine_lie_nowhere_but_in_the_project():
-    """What a worker runs is this repository's file, and it needs nothing but the standard library."""
+def test_a_worker_needs_nothing_but_the_standard_library():
+    """A function sees what its package and its layers bring, not what the engine happens to use."""
     import infra.local.engine.worker as worker
 
     source = Path(worker.__file__)
