@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 import botocore.client
-from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from gpubroker import composition
 from gpubroker.kernel.caller import Caller
@@ -33,6 +33,10 @@ MACHINES = ("RequestToReadyStateMachine", "ScalingStateMachine", "ReadyToEndedSt
 
 class Killed(BaseException):
     """A function that ran out of time: no `except Exception` sees it."""
+
+
+class Refused(Exception):
+    """An AWS service says no, with this error code."""
 
 
 @dataclass
@@ -94,6 +98,11 @@ class World:
         self.settle(within=timedelta(**span))
         self.now = max(self.now, until)
 
+    def restart(self) -> None:
+        """Everything in flight is gone: executions, messages, retries. What is stored is not."""
+        self._queue.clear()
+        self.executions = dict.fromkeys(self.executions, "ABORTED")
+
     def sweep(self, *, providers: tuple[str, ...] = ("vastai", "runpod")) -> None:
         """What the schedules would do now, and what follows from it."""
         self.function("SweepDueFunction", {})
@@ -136,7 +145,7 @@ class World:
 
     def execute(self, machine: str, name: str, data: Any) -> None:
         if name in self.executions:
-            raise ClientError({"Error": {"Code": "ExecutionAlreadyExists", "Message": name}}, "StartExecution")
+            raise Refused("ExecutionAlreadyExists")
         self.executions[name] = "RUNNING"
         substitutions = self.template[machine]["Properties"]["DefinitionSubstitutions"]
         functions = {key: value["Fn::GetAtt"] for key, value in substitutions.items()}
@@ -237,10 +246,23 @@ class World:
         target = f"https://{service}.example"
 
         def effect() -> Any:
+            try:
+                return simulated()
+            except Refused as refused:
+                code = str(refused)
+                error = {"Error": {"Code": code, "Message": "simulated"}}
+                raise client.exceptions.from_code(code)(error, operation) from None
+
+        def simulated() -> Any:
             match service, operation:
                 case "stepfunctions", "StartExecution":
                     self.execute(arguments["stateMachineArn"], arguments["name"], json.loads(arguments["input"]))
                     return {}
+                case "stepfunctions", "DescribeExecution":
+                    name = arguments["executionArn"].rpartition(":")[2]
+                    if name not in self.executions:
+                        raise Refused("ExecutionDoesNotExist")
+                    return {"status": self.executions[name].partition(" ")[0]}
                 case "stepfunctions", "SendTaskSuccess" | "SendTaskFailure":
                     return self._answer_token(operation, arguments)
                 case "sqs", "SendMessage":
@@ -270,7 +292,7 @@ class World:
         else:
             fresh = promise.resolve(error=StateError(arguments["error"], arguments["cause"]))
         if not fresh:
-            raise ClientError({"Error": {"Code": "TaskTimedOut", "Message": "closed"}}, operation)
+            raise Refused("TaskTimedOut")
         return {}
 
     def _to_stream(self, arguments: dict[str, Any]) -> None:

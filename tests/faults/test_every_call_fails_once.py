@@ -123,8 +123,8 @@ def _check(run: Run, what: str) -> None:
     rental = rentals[0]
     sweeps = 0
     while not at_rest(rental):
-        assert sweeps < 4, f"{what}: {rental.phase} {rental.operation} {world.log}"
-        world.advance(minutes=31)
+        assert sweeps < 6, f"{what}: {rental.phase} {rental.operation} {world.log}"
+        world.advance(minutes=4)
         world.sweep()
         rental = Rentals().of(run.caller.tenant, rental.rental_id)
         sweeps += 1

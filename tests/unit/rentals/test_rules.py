@@ -221,7 +221,7 @@ def test_every_open_rental_is_due_at_some_time_and_no_other() -> None:
 
 def test_work_under_way_is_looked_at_before_the_end_of_the_term_if_it_is_due_earlier() -> None:
     rental, _ = scaling.add(ready(hours=10), 1, plan=CALLER.plan, deployment=DEPLOYMENT, now=NOW)
-    assert terms.due_at(rental) == NOW + rules.START_WITHIN
+    assert terms.due_at(rental) == NOW + rules.LOOK_AFTER
 
 
 def test_scaling_needs_a_ready_rental_at_which_nothing_is_done() -> None:  # (288)

@@ -18,7 +18,7 @@ from gpubroker.rentals.rental import (
     Work,
     whole_second,
 )
-from gpubroker.rentals.rules import WORK_WITHIN, Step, closed_at, holding, leaving
+from gpubroker.rentals.rules import LOOK_AFTER, Step, closed_at, holding, leaving
 
 
 class StillThere(Exception):
@@ -55,7 +55,7 @@ def end(rental: Rental, *, at: datetime, now: datetime, reason: str, notice: str
         operation_id=f"{rental.rental_id}-end",
         work=Work.END,
         members=tuple(member.member_id for member in members if not member.phase.gone),
-        deadline=now + WORK_WITHIN,
+        deadline=now + LOOK_AFTER,
     )
     rental = replace(
         rental,

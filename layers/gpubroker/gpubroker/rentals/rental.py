@@ -156,7 +156,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """The work under way. `deadline` is when its workflow is certainly over; `attempt` counts restarts of it."""
+    """The work under way. `deadline` is when the sweep looks after it; `attempt` counts its workflows."""
 
     operation_id: str
     work: Work

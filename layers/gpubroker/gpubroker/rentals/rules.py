@@ -33,11 +33,8 @@ from gpubroker.rentals.rental import (
 
 Step = tuple[Rental, tuple[Fact, ...]]
 
-START_WITHIN = timedelta(minutes=3)
-"""A request that no workflow has touched by then is started again by the sweep."""
-
-WORK_WITHIN = timedelta(minutes=30)
-"""Longer than any workflow may run (their TimeoutSeconds is 1,500): past it, nobody is working on the rental."""
+LOOK_AFTER = timedelta(minutes=3)
+"""How long work is left alone before the sweep looks whether its workflow has begun, and still runs."""
 
 CREATE_MAY_TAKE = timedelta(seconds=45)
 """Longer than the function that creates may live (30 s): past it, a create that was sent has had its effect."""
@@ -125,7 +122,7 @@ def request(
     )
     rental = with_new_members(rental, [terms] * count, deployment=deployment)
     operation = Operation(
-        rental_id, Work.PROVISION, tuple(m.member_id for m in rental.members), deadline=now + START_WITHIN
+        rental_id, Work.PROVISION, tuple(m.member_id for m in rental.members), deadline=now + LOOK_AFTER
     )
     rental = holding(replace(rental, operation=operation))
     return rental, (facts.requested(rental),)
@@ -177,7 +174,7 @@ def agree(rental: Rental, operation_id: str, terms: OfferTerms | None, now: date
         raise OfferNotAvailable("The offer vanished from its provider.")
     refuse_unfit(terms, rental.max_price_micros)
     members = tuple(replace(member, offer=terms.agreed(), price_micros=terms.price_micros) for member in rental.members)
-    operation = replace(operation, deadline=now + WORK_WITHIN)
+    operation = replace(operation, deadline=now + LOOK_AFTER)
     rental = replace(rental, phase=Phase.PROVISIONING, members=members, operation=operation)
     return holding(rental), ()
 
@@ -280,7 +277,7 @@ def undo(rental: Rental, operation_id: str, failure: Failure, now: datetime) -> 
     if operation.undoing:
         return rental, ()
     members = tuple(failed(leaving(member, now, void=True), failure) for member in rental.members)
-    operation = replace(operation, undoing=True, failure=failure, deadline=now + WORK_WITHIN)
+    operation = replace(operation, undoing=True, failure=failure, deadline=now + LOOK_AFTER)
     rental = replace(rental, phase=Phase.UNDOING, failure=failure, members=members, operation=operation)
     return holding(rental), ()
 

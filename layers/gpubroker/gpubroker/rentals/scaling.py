@@ -17,8 +17,7 @@ from gpubroker.rentals.facts import Fact
 from gpubroker.rentals.ports import OfferTerms
 from gpubroker.rentals.rental import Failure, Member, MemberPhase, Operation, Phase, Rental, Work
 from gpubroker.rentals.rules import (
-    START_WITHIN,
-    WORK_WITHIN,
+    LOOK_AFTER,
     NotReadyYet,
     OfferNotAvailable,
     Step,
@@ -58,7 +57,7 @@ def _free(rental: Rental) -> None:
 def _begun(rental: Rental, work: Work, members: Sequence[Member], now: datetime) -> Step:
     number = rental.scalings + 1
     operation = Operation(
-        f"{rental.rental_id}-scale-{number}", work, tuple(m.member_id for m in members), deadline=now + START_WITHIN
+        f"{rental.rental_id}-scale-{number}", work, tuple(m.member_id for m in members), deadline=now + LOOK_AFTER
     )
     rental = holding(replace(rental, operation=operation, scalings=number))
     data = {"operation_id": operation.operation_id, "action": work.value, "count": len(members)}
@@ -111,7 +110,7 @@ def agree_added(
         raise OfferNotAvailable("Neither the rental's own offer nor a similar one is available within your limit.")
     for member, terms in zip(wanted, offers, strict=True):
         rental = rental.with_member(replace(member, offer=terms.agreed(), price_micros=terms.price_micros))
-    return holding(replace(rental, operation=replace(operation, deadline=now + WORK_WITHIN))), ()
+    return holding(replace(rental, operation=replace(operation, deadline=now + LOOK_AFTER))), ()
 
 
 def is_fit(rental: Rental, terms: OfferTerms) -> bool:
@@ -165,7 +164,7 @@ def undo_addition(rental: Rental, operation_id: str, failure: Failure, now: date
         return rental, ()
     for member in map(rental.member, operation.members):  # each says why, once the operation is gone
         rental = rental.with_member(failed(leaving(member, now, void=True), failure))
-    operation = replace(operation, undoing=True, failure=failure, deadline=now + WORK_WITHIN)
+    operation = replace(operation, undoing=True, failure=failure, deadline=now + LOOK_AFTER)
     return holding(replace(rental, operation=operation)), ()
 
 

@@ -21,6 +21,8 @@ _MACHINES = {
 class Steps(Protocol):
     def start(self, work: Work, name: str, work_input: dict[str, str]) -> bool: ...
 
+    def running(self, work: Work, name: str) -> bool: ...
+
     def succeed(self, token: str, result: dict[str, Any]) -> bool: ...
 
     def fail(self, token: str, error: str, cause: str) -> bool: ...
@@ -44,6 +46,16 @@ class StepFunctions:
         except client.exceptions.ExecutionAlreadyExists:
             return False
         return True
+
+    def running(self, work: Work, name: str) -> bool:
+        """Whether the workflow of this work that was started under a name still runs."""
+        client = _client()
+        machine = os.environ[_MACHINES[work]].replace(":stateMachine:", ":execution:")
+        try:
+            found = client.describe_execution(executionArn=f"{machine}:{name}")
+        except client.exceptions.ExecutionDoesNotExist:
+            return False
+        return bool(found["status"] == "RUNNING")
 
     def succeed(self, token: str, result: dict[str, Any]) -> bool:
         """Answer a waiting state; False when it waits no longer, which is no error: callbacks may be late."""

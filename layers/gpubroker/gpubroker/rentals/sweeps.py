@@ -13,7 +13,7 @@ from gpubroker.rentals.findings import Findings
 from gpubroker.rentals.ports import Compute, Instance, OfferSource
 from gpubroker.rentals.rental import Member, MemberPhase, Rental, Work
 from gpubroker.rentals.repository import RentalNotFound, Rentals
-from gpubroker.rentals.rules import START_WITHIN, Step
+from gpubroker.rentals.rules import Step
 from gpubroker.rentals.steps import Steps, execution_name, work_input
 
 STARTS = 3
@@ -76,16 +76,20 @@ class DueSweep:
         return instance.price_micros if instance else None
 
     def _mend(self, rental: Rental) -> str:
-        """Work that is overdue: started again while nothing of it has been done; else undone, or ended again."""
+        """Look after work that is due. While its workflow runs, it is left alone; else it is started again when nothing
+        of it has been done, undone when it was going forward, taken up again when it was ending something."""
         operation = rental.operation
         if operation is None:
             return "nothing"
+        if self._steps.running(operation.work, execution_name(operation)):
+            self._rentals.change(rental.tenant, rental.rental_id, lambda r: terms.left_alone(r, self._clock()))
+            return "left_alone"
         forward = not operation.undoing and operation.work in (Work.PROVISION, Work.ADD)
         untouched = not any(rental.member(member_id).asked for member_id in operation.members)
         if forward and not (untouched and operation.attempt < STARTS):
             rental = self._rentals.change(rental.tenant, rental.rental_id, self._given_up)
             return self._start(rental, "undone")
-        rental = self._rentals.change(rental.tenant, rental.rental_id, self._restarted(forward=forward))
+        rental = self._rentals.change(rental.tenant, rental.rental_id, lambda r: terms.restarted(r, self._clock()))
         return self._start(rental, "restarted")
 
     def _given_up(self, rental: Rental) -> Step:
@@ -97,14 +101,6 @@ class DueSweep:
         else:
             rental, told = rules.undo(rental, operation.operation_id, failures.STUCK, now)
         return _counted(rental), told
-
-    def _restarted(self, *, forward: bool) -> rules.Change:
-        within = START_WITHIN if forward else rules.WORK_WITHIN
-
-        def rule(rental: Rental) -> Step:
-            return terms.restarted(rental, self._clock(), within=within)
-
-        return rule
 
     def _start(self, rental: Rental, what: str) -> str:
         operation = rental.operation

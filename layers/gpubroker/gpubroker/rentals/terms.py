@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import iso
@@ -10,7 +10,7 @@ from gpubroker.rentals import endings, facts
 from gpubroker.rentals.caps import dollars
 from gpubroker.rentals.facts import Fact
 from gpubroker.rentals.rental import Charge, MemberPhase, Phase, Rental
-from gpubroker.rentals.rules import WORK_WITHIN, Step, closed_at, holding
+from gpubroker.rentals.rules import LOOK_AFTER, Step, closed_at, holding
 
 
 def due_at(rental: Rental) -> datetime | None:
@@ -29,7 +29,7 @@ def time_is_up(rental: Rental, now: datetime) -> bool:
 
 
 def overdue(rental: Rental, now: datetime) -> bool:
-    """Whether the workflow of the present operation is certainly dead, or never began."""
+    """Whether it is time to look after the workflow of the present operation."""
     return rental.operation is not None and rental.operation.deadline <= now
 
 
@@ -72,10 +72,18 @@ def expire(rental: Rental, now: datetime, *, notice: str | None = None) -> Step:
     return rental, refused + told
 
 
-def restarted(rental: Rental, now: datetime, *, within: timedelta = WORK_WITHIN) -> Step:
+def restarted(rental: Rental, now: datetime) -> Step:
     """Count another attempt at the present operation, and give it time."""
     operation = rental.operation
     if operation is None or not overdue(rental, now):
         return rental, ()
-    again = replace(operation, attempt=operation.attempt + 1, deadline=now + within)
+    again = replace(operation, attempt=operation.attempt + 1, deadline=now + LOOK_AFTER)
     return replace(rental, operation=again), ()
+
+
+def left_alone(rental: Rental, now: datetime) -> Step:
+    """The workflow runs: look again later."""
+    operation = rental.operation
+    if operation is None or not overdue(rental, now):
+        return rental, ()
+    return replace(rental, operation=replace(operation, deadline=now + LOOK_AFTER)), ()
