@@ -167,3 +167,20 @@ def test_the_journey_that_make_run_prints_goes_through(environment):
     assert rental["status"] == "ended"
     for told in ("offers of 8 providers", "cheapest:", "TOPSIS", "workflow", "ssh -p", "final cost $"):
         assert told in text, text
+
+
+def test_a_page_of_another_origin_may_call_with_a_token(environment):
+    asks = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
+    }
+    with client(environment, "pro") as http:
+        for path in ("/api/v2/auth/login", "/api/v2/providers/query", "/api/v2/rentals"):
+            allowed = http.options(path, headers=asks)
+            assert allowed.status_code == 204, path
+            assert allowed.headers["access-control-allow-origin"] == "*"
+            assert "authorization" in allowed.headers["access-control-allow-headers"].lower()
+        answer = http.get("/api/v2/rentals", headers={"Origin": "https://app.example"})
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
