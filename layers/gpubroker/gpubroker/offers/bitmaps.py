@@ -12,8 +12,8 @@ _WINDOW = 512  # bits looked at first: a page of a dense result lies in here
 _LEAF = 32  # bits that are counted out one by one when looking for the n-th
 _CHUNK = 256  # bytes looked at in one step of a sparse result
 _ZEROS = bytes(_CHUNK)
-_ONES = tuple(bytes(49 if byte == code else 48 for byte in range(256)) for code in range(256))
-_BITS = tuple(bytes(48 + (byte >> bit & 1) for byte in range(256)) for bit in range(8))
+_ONES = tuple(b"0" * code + b"1" + b"0" * (255 - code) for code in range(256))
+_BITS = tuple((b"0" * (1 << bit) + b"1" * (1 << bit)) * (128 >> bit) for bit in range(8))
 
 
 def of_code(backwards: bytes, code: int) -> int:

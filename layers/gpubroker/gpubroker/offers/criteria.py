@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, TypeAlias
 
-from gpubroker.offers import regions
 from gpubroker.offers.offer import Availability
 from gpubroker.offers.parts import Columns
 from gpubroker.offers.ranking import Direction
@@ -48,6 +47,8 @@ USUAL_WEIGHTS: dict[str, float] = {criterion.name: criterion.usual_weight for cr
 
 @cache
 def _latency_from(origin: str) -> Callable[[str], float | None]:
+    from gpubroker.offers import regions  # 5 ms of tables that a list by price does not need
+
     known: dict[str, float | None] = {}
 
     def latency(region: str) -> float | None:
