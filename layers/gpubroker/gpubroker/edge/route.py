@@ -24,7 +24,10 @@ _LOOSE = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
 @dataclass(slots=True)
 class Exchange:
-    """One request on its way in: what dependencies other than the caller's rule are given."""
+    """One request on its way in: what dependencies other than the caller's rule are given.
+
+    route  method and path as they were asked: `DELETE /api/v2/rentals/ren_1`
+    """
 
     route: str
     headers: Mapping[str, str]
@@ -164,5 +167,6 @@ def _strict(annotation: Any) -> type[BaseModel]:
         raise TypeError("a body or a set of query parameters is a pydantic model")
     if annotation.model_config.get("extra") != "forbid":
         raise TypeError(f"{annotation.__name__} must refuse unknown fields: derive it from RequestModel")
+    annotation.model_rebuild()  # before the first request rather than in it
     model: type[BaseModel] = annotation
     return model
