@@ -10,11 +10,13 @@ from gpubroker.offers import query
 from gpubroker.offers.answers import page_body
 from gpubroker.offers.filters import filters_of, hold_to_plan
 from gpubroker.offers.market import Freshness, Market
-from gpubroker.offers.requests import BulkQuery, PageFields
+from gpubroker.offers.query import Filters
+from gpubroker.offers.requests import BulkQuery, FilterFields, PageFields
 
 PER_PAGE = 20
 MEMO = 512
-"""Pages of one snapshot that are kept ready: at most 100 offers each, usually 12 KB."""
+"""Pages and queries of one snapshot that are kept ready; a page holds at most 100 offers, usually 12 KB."""
+_FILTERS_AND_SORT = len(FilterFields.model_fields) + 1  # the first fields of PageFields
 EDGE_SECONDS = 5
 """How long the edge may repeat an answer to anonymous callers: no longer than a snapshot stays unseen anyway."""
 
@@ -64,44 +66,64 @@ def page(market: Market, wanted: PageFields, caller: Caller, cursors: Cursors, n
     """One page as JSON. Raises Forbidden for what the plan lacks, Invalid for what makes no sense."""
     hold_to_plan(wanted, caller)
     freshness = market.freshness(now)
-    key = None if wanted.cursor else wanted.key()  # whoever asks again asks for a first page: cursors are not kept
-    made: _Made | None = market.memo.get(key) if key else None
+    asked = _asked(market, wanted)
+    mark: list[Any] = []
+    if wanted.cursor is not None:
+        if wanted.page is not None:
+            raise Invalid.of("cursor", "says where to go on, and so does page: give one of them")
+        mark = cursors.decode(wanted.cursor, caller=caller, query=asked.belongs)
+    key = wanted.key()
+    made: _Made | None = market.memo.get(key)
     if made is None or made.freshness is not freshness:
-        made = _made(market, wanted, caller, cursors, freshness)
-        if key:
-            if len(market.memo) >= MEMO:
-                market.memo.clear()
-            market.memo[key] = made
+        made = _made(market, wanted, asked, mark, freshness)
+        _keep(market, key, made)
     following = None
     if made.mark is not None:
-        following = cursors.encode(made.mark, caller=caller, query=made.belongs)
+        following = cursors.encode(made.mark, caller=caller, query=asked.belongs)
     return made.head + (b"null" if following is None else orjson.dumps(following)) + made.tail
 
 
+class _Asked(NamedTuple):
+    """What a request asks of this market, and the text that its cursors belong to."""
+
+    filters: Filters
+    belongs: str
+
+
 class _Made(NamedTuple):
-    """A page but for its next cursor, which is the caller's own, and what that is made of."""
+    """A page but for its next cursor, which is the caller's own: what stands around it, and where it points."""
 
     freshness: Freshness
     head: bytes
     tail: bytes
     mark: list[Any] | None
-    belongs: str
 
 
-def _made(market: Market, wanted: PageFields, caller: Caller, cursors: Cursors, freshness: Freshness) -> _Made:
-    filters = filters_of(wanted, market.index, market.providers)
+def _asked(market: Market, wanted: PageFields) -> _Asked:
+    key = (wanted.key()[:_FILTERS_AND_SORT],)
+    asked: _Asked | None = market.memo.get(key)
+    if asked is None:
+        filters = filters_of(wanted, market.index, market.providers)
+        asked = _Asked(filters, f"{wanted.sort}\x1e{filters.text()}")
+        _keep(market, key, asked)
+    return asked
+
+
+def _made(market: Market, wanted: PageFields, asked: _Asked, mark: list[Any], freshness: Freshness) -> _Made:
     if wanted.per_page is not None and wanted.limit is not None:
         raise Invalid.of("limit", "is the same as per_page: give one of them")
     size = wanted.per_page or wanted.limit or PER_PAGE
     index, sort, number = market.index, wanted.sort, wanted.page
-    belongs = f"{sort}\x1e{filters.text()}"
-    if wanted.cursor is None:
-        number = number or 1
-        found = query.page_number(index, filters, sort, number, size)
-    elif number is not None:
-        raise Invalid.of("cursor", "says where to go on, and so does page: give one of them")
+    if mark:
+        found = query.page_after(index, asked.filters, sort, mark, size)
     else:
-        mark = cursors.decode(wanted.cursor, caller=caller, query=belongs)
-        found = query.page_after(index, filters, sort, mark, size)
+        number = number or 1
+        found = query.page_number(index, asked.filters, sort, number, size)
     head, tail = page_body(market, found.rows, freshness, sort=sort, total=found.total, size=size, number=number)
-    return _Made(freshness, head, tail, index.mark(sort, found.rows[-1]) if found.more else None, belongs)
+    return _Made(freshness, head, tail, index.mark(sort, found.rows[-1]) if found.more else None)
+
+
+def _keep(market: Market, key: Any, value: object) -> None:
+    if len(market.memo) >= MEMO:
+        market.memo.clear()
+    market.memo[key] = value
