@@ -105,6 +105,7 @@ class LocalCloud:
                 self._same_port()
                 return self._furnish()
             self._end()
+            self._forget_the_other_market()
             self._choose_ports()
             try:
                 with self._progress.step("redis, engine and providers"):
@@ -275,6 +276,15 @@ class LocalCloud:
         self.processes.sweep()
         (self.directory / "front.json").unlink(missing_ok=True)
         shutil.rmtree(self.directory / "tmp", ignore_errors=True)
+
+    def _forget_the_other_market(self) -> None:
+        """Simulated and live offers never stand side by side: changing over starts from nothing."""
+        mode = self.directory / "market"
+        wanted = "live" if self.live else "simulated"
+        if mode.exists() and mode.read_text() != wanted:
+            for stored in ("engine", "providers"):
+                shutil.rmtree(self.directory / stored, ignore_errors=True)
+        mode.write_text(wanted)
 
     def _choose_ports(self) -> None:
         wanted = self._port

@@ -68,8 +68,11 @@ class _Person:
         page = self._ask("GET", "/api/v2/providers", params={"per_page": 1})
         providers = page["providers"]
         self.say(f"{page['total']:,} offers of {len(providers)} providers")
-        for part in sorted(providers, key=lambda part: part["provider"]):
-            self.say(f"  {_freshness(part)}")
+        silent = any(part["missing"] for part in providers)
+        health = self._ask("GET", "/api/v2/providers/health")["providers"] if silent else []
+        why = {part["provider"]: part["error"] for part in health}
+        for part in sorted(providers, key=lambda part: str(part["provider"])):
+            self.say(f"  {_freshness(part, why.get(part['provider']))}")
         return int(page["total"])
 
     def choose(self) -> dict[str, Any]:
@@ -173,18 +176,22 @@ class _Person:
 
 def next_steps(environment: dict[str, Any]) -> str:
     """Lines to paste into a second terminal."""
-    base, token = environment["base_url"], environment["credentials"]["pro"]["token"]
-    return "\n".join(
-        [
-            f"\nServing on {base} until Ctrl-C. Try next:",
-            f"  open {base}/docs",
-            f"  curl '{base}/api/v2/providers?gpu=A100&max_price=2.0&per_page=3'",
-            f"  TOKEN={token}",
-            f"  curl -H \"Authorization: Bearer $TOKEN\" '{base}/api/v2/providers/ranking?method=pareto&gpu=H100'",
-            f'  curl -H "Authorization: Bearer $TOKEN" {base}/api/v2/rentals',
-            f"  curl {environment['providers_url']}/_control",
+    base, key = environment["base_url"], environment["credentials"]["pro"]["api_key"]
+    lines = [
+        f"\nServing on {base} until Ctrl-C. Try next:",
+        f"  open {base}/docs",
+        f"  curl '{base}/api/v2/providers?gpu=A100&max_price=2.0&per_page=3'",
+        f"  KEY={key}",
+        f"  curl -H \"X-API-Key: $KEY\" '{base}/api/v2/providers/ranking?method=pareto&gpu=H100&limit=3'",
+        f'  curl -H "X-API-Key: $KEY" {base}/api/v2/rentals',
+    ]
+    if not environment.get("live"):
+        prices = f"{environment['providers_url']}/_control/prices"
+        lines += [
+            "  and let a provider change its prices, to see them arrive within 20 s:",
+            f"""  curl -d '{{"provider": "vastai", "gpu": "H100", "factor": 0.5}}' {prices}""",
         ]
-    )
+    return "\n".join(lines)
 
 
 def _throwaway_key() -> str:
@@ -206,9 +213,9 @@ def _first(offers: list[dict[str, Any]]) -> dict[str, Any]:
     return offers[0]
 
 
-def _freshness(part: dict[str, Any]) -> str:
+def _freshness(part: dict[str, Any], why: str | None) -> str:
     """One provider's part of the market: how many offers, how old, and what is wrong with it."""
-    if part["age_seconds"] is None:
-        return f"{part['provider']:<15} gave no answer: {part.get('error') or part['status']}"
+    if part["missing"]:
+        return f"{part['provider']:<15} gave no answer: {why or part['status']}"
     stale = "  STALE" if part["stale"] else ""
     return f"{part['provider']:<15} {part['offers']:>5,} offers, {part['age_seconds']:.0f} s old{stale}"
