@@ -80,6 +80,7 @@ class Api:
             "version": "2.0",
             "headers": {"x-role": role or ""} | {name.replace("_", "-"): value for name, value in headers.items()},
             "requestContext": {"http": {"method": "?", "path": "?", "sourceIp": "192.0.2.1"}, "requestId": "req-1"},
+            "rawPath": "/".join(["", handler, *(path or {}).values()]),
             "pathParameters": path or {},
             "rawQueryString": query,
             "body": None if body is None else body if isinstance(body, str) else json.dumps(body),

@@ -8,7 +8,7 @@ import pytest
 
 from gpubroker.rentals import endings, rules
 from gpubroker.rentals.ports import Instance
-from gpubroker.rentals.rental import Holding
+from gpubroker.rentals.rental import Holding, Phase
 from gpubroker.rentals.repository import Rentals
 from tests.integration.rentals.conftest import TERMS, Api
 
@@ -268,6 +268,13 @@ def test_scaling_is_202_then_409_while_it_goes_on_and_replays_its_own_key(api: A
     assert (busy.status, busy.headers["retry-after"]) == (409, "5")
     assert api("scale_rental", "pro", path=where, body=more, idempotency_key="s-1").json == first.json
     assert Rentals().held_by("usr_pro") == Holding(1, 3, 6_000_000)
+
+
+def test_a_key_used_for_one_rental_says_nothing_about_another(api: Api) -> None:
+    one, other = (api.rent().json["rental_id"] for _ in range(2))
+    ended = [api("end_rental", "pro", path={"rental_id": rental}, idempotency_key="k") for rental in (one, other)]
+    assert [answer.json["rental_id"] for answer in ended] == [one, other]
+    assert {Rentals().of("usr_pro", rental).phase for rental in (one, other)} == {Phase.ENDING}
 
 
 def test_ending_twice_is_harmless_and_the_cost_is_to_the_second(api: Api) -> None:  # (289), (345)

@@ -115,7 +115,8 @@ def _answered(route: Route, event: Event, headers: Mapping[str, str], call: _Cal
         rule(caller)
     if limited:
         _count(caller, call)
-    exchange = Exchange(route.path, headers, caller, raw_body(event))
+    # The path as asked, not its template: a key used for one thing says nothing of the same request for another.
+    exchange = Exchange(f"{route.method} {event.get('rawPath') or route.path}", headers, caller, raw_body(event))
     arguments = route.arguments(event, exchange)
     for name, _ in route.rules:
         arguments[name] = caller

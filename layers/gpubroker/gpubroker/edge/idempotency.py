@@ -40,7 +40,9 @@ def _dependency(*, required: bool) -> Callable[[Request], Idempotency | None]:
     def dependency(request: Request) -> Idempotency | None:
         event = request.resolved_event.raw_event
         caller = identify(event, request.headers)
-        return of_exchange(Exchange(request.route, request.headers, caller, raw_body(event)))
+        return of_exchange(
+            Exchange(f"{request.method} {request.resolved_event.path}", request.headers, caller, raw_body(event))
+        )
 
     dependency.of_exchange = of_exchange  # type: ignore[attr-defined]
     return dependency
