@@ -9,15 +9,19 @@ import logging
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from gpubroker.kernel.caller import Plan
 from gpubroker.offers.offer import Offer
 from tests.benchmarks import calls, market
 from tests.benchmarks.harness import Call, Row, in_turn, p50, row
 
+if TYPE_CHECKING:
+    from tests.benchmarks.warm import Snapshot, Warm
+
 MANY, MILLION = 100_000, 1_000_000
 A_ROUND = 700
-A_PLACE = 15
+A_PLACE = 300
 ROUNDS = 7
 
 SHAPES = (
@@ -110,41 +114,43 @@ def _prices() -> Iterator[str]:
     return (f"{2 + step / 100_000:.5f}" for step in itertools.count())
 
 
-def _pages(warm, snapshot) -> list[Row]:  # type: ignore[no-untyped-def]
-    """Any page against the first one: by number and by cursor, of a query that most offers match."""
-    query = "spot=false&sort=price&per_page=20"
+def _pages(warm: "Warm", snapshot: "Snapshot") -> list[Row]:
+    """Any page against the first one, by number and by cursor, of a query that most offers match; each one a new one."""
+    prices = (f"{1000 + step / 1_000_000:.6f}" for step in itertools.count())
+    query = "spot=false&sort=price&per_page=20&max_price="
     warm.use(snapshot)
-    last = -(-warm.body(query)["total"] // 20)
-    numbers = (2, 10, 100, 1000, last // 2, last - 1)
-    sides = [f"{query}&page={number}" for number in numbers]
-    sides += [f"{query}&cursor={{{number - 1}}}" for number in numbers]
-    # A cursor belongs to its caller, so each caller gets its own to each place; both times the first caller is first.
-    cursors = {
-        number - 1: [warm.body(f"{query}&page={number - 1}")["next_cursor"] for _ in warm.callers.tokens]
-        for number in numbers
-    }
+    last = -(-warm.body(query + next(prices))["total"] // 20)
+    places = [(number, by) for number in (2, 10, 100, 1000, last // 2, last - 1) for by in ("page", "cursor")]
 
-    def side(text: str) -> list[Call]:
-        if "{" not in text:
-            return warm.requests([text] * (A_PLACE * len(warm.callers.tokens)))
-        head, number = text.rstrip("}").split("{")
-        return warm.requests([head + cursor for cursor in A_PLACE * cursors[int(number)]])
+    def first() -> list[Call]:
+        return warm.requests([query + next(prices) for _ in range(A_PLACE)])
+
+    def other(number: int, by: str) -> list[Call]:
+        if by == "page":
+            return warm.requests([f"{query}{next(prices)}&page={number}" for _ in range(A_PLACE)])
+        events = []
+        for _ in range(A_PLACE):  # a cursor belongs to its query and its caller, so each comes from the page before
+            text = query + next(prices)
+            event = warm.event(f"{text}&page={number - 1}")
+            cursor = calls.body_of(warm.handler(event, warm.context))["next_cursor"]
+            events.append(event | {"rawQueryString": f"{text}&cursor={cursor}"})
+        return warm.calls(events)
 
     def renew() -> None:
         snapshot.renew()
         warm.callers.remember()
         snapshot.reader.current()
 
-    first, *others = in_turn(*(partial(side, one) for one in (query, *sides)), rounds=ROUNDS, before=renew)
+    times, *others = in_turn(first, *(partial(other, *place) for place in places), rounds=ROUNDS, before=renew)
     slowest = max(range(len(others)), key=lambda number: p50(others[number]))
-    which = sides[slowest].rpartition("&")[2]
+    number, by = places[slowest]
     return [
         row(
-            f"slowest of {len(others)} other pages of {last:,}, p50 ({which})",
+            f"slowest of {len(others)} pages among {last:,}, p50 (number {number:,}, by {by})",
             p50(others[slowest]) * 1e6,
             "us",
             peer="the first page",
-            peer_value=p50(first) * 1e6,
+            peer_value=p50(times) * 1e6,
             at_most=2,
         )
     ]
@@ -195,7 +201,7 @@ class _Catalog:
         )
 
 
-def _beside_gpuhunt(warm, snapshot, catalog: _Catalog) -> list[Row]:  # type: ignore[no-untyped-def]
+def _beside_gpuhunt(warm: "Warm", snapshot: "Snapshot", catalog: _Catalog) -> list[Row]:
     def text(model: str, gpus: int, vram: int | None, spot: bool | None, price: str) -> str:
         parts = [f"gpu={model.replace(' ', '%20')}", f"count={gpus}", f"max_price={price}"]
         parts += [f"min_vram_gb={vram}"] if vram else []

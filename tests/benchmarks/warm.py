@@ -64,7 +64,11 @@ class Warm:
 
     def requests(self, queries: Sequence[str], serve: Serve | None = None) -> list[Call]:
         """One call for each query. An answer that is not 200 ends the run."""
-        return [partial(self._once, serve or self.handler, self.event(query)) for query in queries]
+        return self.calls([self.event(query) for query in queries], serve)
+
+    def calls(self, events: Sequence[dict[str, Any]], serve: Serve | None = None) -> list[Call]:
+        """The same for events that are made already."""
+        return [partial(self._once, serve or self.handler, event) for event in events]
 
     def _once(self, serve: Serve, event: dict[str, Any]) -> None:
         response = serve(event, self.context)
