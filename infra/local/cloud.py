@@ -15,19 +15,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from infra.local import aws, credentials, market, paths, ports, redis_server
+from infra.local import aws, children, credentials, market, paths, ports, redis_server
 from infra.local.deployer import Deployer, Deployment
 from infra.local.processes import Processes
 from infra.local.progress import Progress
-from infra.local.providers.keys import STATE_VARIABLE, local_keys
+from infra.local.providers.keys import local_keys
 from infra.local.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
 STACK = "gpubroker"
-# The order in which they end: who asks before who is asked.
-CHILDREN = ("front", "engine", "providers", "redis")
 START_SECONDS = 30.0
 
 
@@ -94,7 +90,7 @@ class LocalCloud:
     def alive(self) -> dict[str, bool]:
         """Which children run."""
         found = {child.name: child.alive() for child in self.processes.children()}
-        return {name: found.get(name, False) for name in CHILDREN}
+        return {name: found.get(name, False) for name in children.NAMES}
 
     # ------------------------------------------------------------ start and stop
 
@@ -233,45 +229,20 @@ class LocalCloud:
             self.launch("front")
 
     def _launch(self, name: str) -> None:
-        port = str(self.ports[name])
-        python = [sys.executable, "-m"]
-        match name:
-            case "redis":
-                command = redis_server.command(self.ports["redis"], self.directory)
-            case "engine":
-                data = self.directory / "engine"
-                command = [*python, "infra.local.engine", "--port", port, "--data", str(data)]
-            case "providers":
-                app = "infra.local.providers.app:create_app"
-                quiet = ["--log-level", "warning", "--no-access-log"]
-                command = [*python, "uvicorn", "--factory", app, "--host", ports.LOOPBACK, "--port", port, *quiet]
-            case _:
-                configuration = str(self.directory / "front.json")
-                command = [*python, "infra.local.front", "--port", port, "--configuration", configuration]
-        settings = {
-            "engine": self._engine_settings,
-            # Rented machines outlive a restart, as they would at a real provider.
-            "providers": {STATE_VARIABLE: str(self.directory / "providers")},
-        }
-        self.processes.start(name, command, env=settings.get(name), cwd=ROOT)
+        command = children.command(name, self.ports[name], self.directory)
+        settings = self._engine_settings if name == "engine" else children.settings(name, self.directory)
+        self.processes.start(name, command, env=settings, cwd=ROOT)
 
     def _await(self, name: str) -> None:
         child = self.processes.child(name)
         if child is None:
             raise Trouble(f"{name} was never started.", "Run `make up`.")
-        port = self.ports[name]
-        ready = {
-            "redis": lambda: redis_server.answers(port),
-            "engine": lambda: _answers(f"http://{ports.LOOPBACK}:{port}/_ministack/health"),
-            "providers": lambda: _listens(port),
-            "front": lambda: _listens(port),
-        }[name]
-        self.processes.wait_until(child, ready, seconds=START_SECONDS)
+        self.processes.wait_until(child, partial(children.is_ready, name, self.ports[name]), seconds=START_SECONDS)
 
     def _end(self) -> None:
         # First of all: it says to everyone (a `make run` elsewhere, too) that this cloud is meant to be down.
         (self.directory / "environment.json").unlink(missing_ok=True)
-        for name in CHILDREN:
+        for name in children.NAMES:
             self.processes.stop(name)
         self.processes.sweep()
         (self.directory / "front.json").unlink(missing_ok=True)
@@ -319,20 +290,3 @@ class LocalCloud:
             except BlockingIOError as error:
                 raise Trouble("The local cloud is being started or stopped.", "Wait for the other command.") from error
             yield
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
-    except httpx.TransportError:
-        return False
-
-
-def _listens(port: int) -> bool:
-    import socket
-
-    try:
-        with socket.create_connection((ports.LOOPBACK, port), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.local import journey, ports
-from infra.local.cloud import CHILDREN, ROOT, LocalCloud
+from infra.local import children, journey, ports
+from infra.local.cloud import ROOT, LocalCloud
 from infra.local.progress import Progress
 from infra.local.trouble import Trouble
 
@@ -90,7 +90,7 @@ def demo(cloud: LocalCloud, progress: Progress) -> None:
 def status(cloud: LocalCloud, progress: Progress) -> None:
     """What runs where."""
     alive = cloud.alive()
-    for name in CHILDREN:
+    for name in children.NAMES:
         where = f"{ports.LOOPBACK}:{cloud.ports[name]}" if alive[name] else "-"
         progress.say(f"  {name:<10} {'running' if alive[name] else 'stopped':<8} {where}")
     progress.say(f"  logs in {cloud.directory}/logs")
