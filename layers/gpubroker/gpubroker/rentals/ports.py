@@ -30,7 +30,7 @@ class OfferTerms:
     fetched_at: datetime | None = None
 
     def agreed(self) -> AgreedOffer:
-        return AgreedOffer(self.offer_id, self.provider, self.gpu_model, self.gpu_count, self.region, self.spot)
+        return AgreedOffer(self.offer_id, self.provider, self.gpu_model, self.gpu_count, self.spot, self.region)
 
 
 class OfferSource(Protocol):

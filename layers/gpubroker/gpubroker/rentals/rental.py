@@ -71,8 +71,8 @@ class AgreedOffer:
     provider: str
     gpu_model: str
     gpu_count: int
-    region: str | None
     spot: bool
+    region: str | None = None  # not every provider says one
 
 
 @dataclass(frozen=True, slots=True)
