@@ -21,7 +21,6 @@ CONTEXT_PARAMETERS = frozenset(
         "LayerArn",
         "LogRetentionDays",
         "MailFrom",
-        "AccessTokenSeconds",
         "OffersTableArn",
         "OffersTableName",
         "PriceStreamArn",
