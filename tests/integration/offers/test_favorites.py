@@ -17,8 +17,8 @@ def market(reader, table):
     return reader.market
 
 
-def keep(ask, offer, who="pro"):
-    return ask(add, body={"offer_id": offer.offer_id}, who=who)
+def keep(ask, offer, who="pro", headers=None):
+    return ask(add, body={"offer_id": offer.offer_id}, who=who, headers=headers)
 
 
 def kept(ask, who="pro", **query):
@@ -33,6 +33,37 @@ def test_a_favourite_is_kept_once_however_often_it_is_added(ask):
     (entry,) = kept(ask)["favorites"]
     assert entry["offer"]["offer_id"] == OFFERS[0].offer_id
     assert entry["on_market"]
+
+
+KEY = {"idempotency-key": "k-1"}
+
+
+def test_the_same_key_gives_the_first_answer_again_whatever_happened_since(ask, reader):
+    first = keep(ask, OFFERS[0], headers=KEY)[:2]
+    ask(remove, offer_id=OFFERS[0].offer_id, who="pro")
+    assert keep(ask, OFFERS[0], headers=KEY)[:2] == first
+    reader.market = market_of(OFFERS[1:])
+    assert keep(ask, OFFERS[0], headers=KEY)[:2] == first
+    assert first[0] == 201
+    assert kept(ask)["favorites"] == []
+
+
+def test_a_key_that_told_of_an_old_favourite_tells_so_again(ask):
+    keep(ask, OFFERS[0])
+    assert [keep(ask, OFFERS[0], headers=KEY)[0] for _ in range(2)] == [200, 200]
+
+
+def test_the_same_key_for_another_offer_is_refused_and_keeps_nothing(ask):
+    keep(ask, OFFERS[0], headers=KEY)
+    status, body, _ = keep(ask, OFFERS[1], headers=KEY)
+    assert (status, body["type"].rpartition("#")[2]) == (422, "idempotency-key-reused")
+    assert len(kept(ask)["favorites"]) == 1
+    assert keep(ask, OFFERS[1], "free", headers=KEY)[0] == 201, "another tenant's key is another key"
+
+
+def test_a_new_key_for_what_is_not_on_the_market_is_no_offer(ask, reader):
+    reader.market = market_of(OFFERS[1:])
+    assert keep(ask, OFFERS[0], headers=KEY)[0] == 404
 
 
 def test_favourites_are_the_tenants_own(ask):
@@ -93,4 +124,4 @@ def test_calls_to_aws_are_one_each_and_two_when_it_was_there(ask, calls):
     keep(ask, OFFERS[0])
     kept(ask)
     ask(remove, offer_id=OFFERS[0].offer_id, who="pro")
-    assert calls == ["PutItem", "PutItem", "GetItem", "Query", "DeleteItem"]
+    assert calls == ["TransactWriteItems", "TransactWriteItems", "GetItem", "Query", "DeleteItem"]

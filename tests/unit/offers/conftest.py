@@ -62,11 +62,11 @@ def reader(monkeypatch):
 def ask(reader):
     """Call a handler as an HTTP API would: (status, decoded body, headers)."""
 
-    def ask(handler, query=None, *, body=None, who=None, **path):
+    def ask(handler, query=None, *, body=None, who=None, headers=None, **path):
         event = {
             "version": "2.0",
             "rawQueryString": query if isinstance(query, str) else urlencode(query or {}),
-            "headers": {"authorization": f"Bearer {who}"} if who else {},
+            "headers": ({"authorization": f"Bearer {who}"} if who else {}) | (headers or {}),
             "pathParameters": path or None,
             "body": json.dumps(body) if body is not None else None,
             "isBase64Encoded": False,

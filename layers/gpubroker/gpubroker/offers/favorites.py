@@ -6,17 +6,19 @@ A favourite outlives its offer: one that left the market is listed as gone until
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import DoesNotExist, PutError
+from pynamodb.exceptions import DoesNotExist
 
 from gpubroker.kernel.errors import Conflict
+from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.time import iso
+from gpubroker.storage.idempotency import remember, replay
 from gpubroker.storage.table import Item, Table
-from gpubroker.storage.transaction import lost_condition
+from gpubroker.storage.transaction import Writes, transaction
 
 _OFFER = "OFFER#"
 
@@ -36,18 +38,41 @@ class Favorite:
     added_at: str
 
 
-def add(tenant: str, offer_id: str, now: float) -> tuple[Favorite, bool]:
-    """Keep a favourite; the second time changes nothing. The favourite, and whether it is new."""
+class _KeptAlready(Conflict):
+    """The favourite was there before."""
+
+
+def add(tenant: str, offer_id: str, now: float, idempotency: Idempotency | None) -> tuple[Favorite, bool]:
+    """Keep a favourite; the second time changes nothing. The favourite, and whether it is new.
+
+    Raises AlreadyDone for a request that was answered before (see `answered`).
+    """
     item = FavoriteItem(_pk(tenant), _OFFER + offer_id, added_at=iso(datetime.fromtimestamp(now, UTC)))
     try:
-        item.save(FavoriteItem.pk.does_not_exist())
-    except PutError as error:
-        if not lost_condition(error):
-            raise
-    else:
-        return Favorite(offer_id, item.added_at), True
+        with transaction(FavoriteItem) as tx:
+            _remember(tx, idempotency, favorite := _favorite(item), fresh=True)
+            tx.put(item, condition=FavoriteItem.pk.does_not_exist(), lost=_KeptAlready)
+        return favorite, True
+    except _KeptAlready:
+        favorite = _kept(tenant, offer_id)
+    with transaction(FavoriteItem) as tx:
+        _remember(tx, idempotency, favorite, fresh=False)
+    return favorite, False
+
+
+def answered(idempotency: Idempotency) -> tuple[Favorite, bool]:
+    """What `add` gave when this very request came first. Raises KeyReused, and Conflict when it never came."""
+    answer = replay(FavoriteItem, idempotency)
+    return Favorite(answer["offer_id"], answer["added_at"]), answer["fresh"]
+
+
+def _remember(tx: Writes, idempotency: Idempotency | None, favorite: Favorite, *, fresh: bool) -> None:
+    remember(tx, FavoriteItem, idempotency, asdict(favorite) | {"fresh": fresh})
+
+
+def _kept(tenant: str, offer_id: str) -> Favorite:
     try:
-        return _favorite(FavoriteItem.get(_pk(tenant), _OFFER + offer_id, consistent_read=True)), False
+        return _favorite(FavoriteItem.get(_pk(tenant), _OFFER + offer_id, consistent_read=True))
     except DoesNotExist:  # removed on another device between the two calls
         raise Conflict("This favourite was removed meanwhile; add it again.", retry_after=1) from None
 

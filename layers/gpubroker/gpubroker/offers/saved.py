@@ -5,20 +5,41 @@ from typing import Any
 import orjson
 
 from gpubroker.kernel.caller import Caller
-from gpubroker.kernel.errors import FieldError, NotFound
+from gpubroker.kernel.errors import Conflict, FieldError, NotFound
+from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.offers import favorites
 from gpubroker.offers.listing import Cursors
 from gpubroker.offers.market import Market
 from gpubroker.offers.requests import FavoritesPage
+from gpubroker.storage.transaction import AlreadyDone
 
 
-def add(market: Market, caller: Caller, offer_id: str, now: float) -> tuple[dict[str, Any], bool]:
-    """Keep an offer that is on the market: the favourite, and whether it is new. Raises NotFound for no offer."""
+def add(
+    market: Market, caller: Caller, offer_id: str, idempotency: Idempotency | None, now: float
+) -> tuple[dict[str, Any], bool]:
+    """Keep an offer that is on the market: the favourite, and whether it is new. Raises NotFound for no offer.
+
+    The same key and body give the first answer again, also when the offer has left the market since.
+    """
+    try:
+        favorite, fresh = _added(market, caller, offer_id, idempotency, now)
+    except (NotFound, AlreadyDone) as problem:
+        if idempotency is None:
+            raise
+        try:
+            favorite, fresh = favorites.answered(idempotency)
+        except Conflict:
+            raise problem from None  # the key was never used: what the request met now is the answer
+    return {"offer_id": favorite.offer_id, "added_at": favorite.added_at}, fresh
+
+
+def _added(
+    market: Market, caller: Caller, offer_id: str, idempotency: Idempotency | None, now: float
+) -> tuple[favorites.Favorite, bool]:
     if offer_id not in market.index.where:
         fields = (FieldError("offer_id", "is not on the market"),)
         raise NotFound("There is no such offer on the market now.", fields=fields)
-    favorite, fresh = favorites.add(caller.tenant, offer_id, now)
-    return {"offer_id": favorite.offer_id, "added_at": favorite.added_at}, fresh
+    return favorites.add(caller.tenant, offer_id, now, idempotency)
 
 
 def listed(market: Market, caller: Caller, wanted: FavoritesPage, cursors: Cursors, now: float) -> bytes:
