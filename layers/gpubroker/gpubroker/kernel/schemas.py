@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
 
 class RequestModel(BaseModel):
@@ -22,5 +22,19 @@ class View(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-Usd = Annotated[Decimal, Field(ge=0, le=Decimal(1_000_000), allow_inf_nan=False, examples=[2.5])]
+def _exact(value: object, info: ValidationInfo) -> object:
+    """A JSON number as the decimal that was written. pydantic would take a string for one even where it is strict;
+    a query string has nothing but strings."""
+    if info.mode != "json":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("Input should be a number")
+    return Decimal(str(value))
+
+
+Usd = Annotated[
+    Decimal,
+    Field(ge=0, le=Decimal(1_000_000), allow_inf_nan=False, examples=[2.5]),
+    BeforeValidator(_exact),
+]
 """An amount in USD as a caller writes it; at most a million, so that no product of it leaves 64 bits."""
