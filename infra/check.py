@@ -19,7 +19,7 @@ def rules(paths: list[Path], *, quick: bool) -> dict[str, Rule]:
     """What is checked, by what a reader would call it."""
     contexts = [path for path in paths if path != ROOT_TEMPLATE and name_of(path) not in wiring.SHARED]
     found: dict[str, Rule] = {
-        "cfn-lint": lambda: linters.cfn_lint(paths),
+        "cfn-lint after SAM": lambda: linters.cfn_lint_translated(paths),
         "wiring of the nested applications": lambda: wiring.check(),
         "paths": lambda: [*wiring.check_paths(), *edge.check()],
         "functions": lambda: [
@@ -33,7 +33,9 @@ def rules(paths: list[Path], *, quick: bool) -> dict[str, Rule]:
             *state_machines.check_files(contexts, ROOT),
         ],
     }
-    if not quick:
+    if quick:
+        found["cfn-lint"] = lambda: linters.cfn_lint(paths)
+    else:
         found["sam validate --lint"] = lambda: linters.sam_validate(paths)
         found["checkov"] = lambda: linters.checkov(paths)
     return found
