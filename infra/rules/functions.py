@@ -17,6 +17,7 @@ ENVIRONMENT_NAMES = frozenset(
         "OFFERS_TABLE",
         "POWERTOOLS_SERVICE_NAME",
         "PRICE_STREAM",
+        "PYDANTIC_DISABLE_PLUGINS",
         "PROVIDERS_URL",
         "PROVIDER_KEYS_SECRET",
         "REDIS_URL",
