@@ -222,6 +222,30 @@ def test_what_nobody_renews_leaves_redis_after_its_time(table, shared_redis):
     assert 0 < shared_redis.pttl("{offers}:part:vastai") <= 120_000
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda redis: redis.hset(shared.STATES, "vastai", b"{not json"),
+        lambda redis: redis.hset(shared.STATES, "vastai", b'{"provider":"vastai","beat":"x","buckets":7}'),
+        lambda redis: [
+            redis.hset("{offers}:part:vastai", name, redis.hget("{offers}:part:vastai", name)[:8] + b"not zlib")
+            for name in redis.hkeys("{offers}:part:vastai")
+        ],
+    ],
+)
+def test_what_is_broken_in_redis_is_read_from_the_table(table, publish, reader, shared_redis, spoil):
+    synced(PartState(provider="vastai"), OFFERS)
+    publish()
+    spoil(shared_redis)
+    assert len(reader.current().index) == 60
+
+
+def test_a_state_of_a_later_version_is_read_as_far_as_it_is_known():
+    state = PartState(provider="vastai", beat=3)
+    later = state.to_json().replace(b'"provider"', b'"colour":"green","provider"')
+    assert PartState.from_json(later) == state
+
+
 def test_before_the_first_sync_the_answer_is_to_come_again_and_a_refresh_is_asked_for(table, reader, wishes):
     with pytest.raises(Unavailable) as refused:
         reader.current()

@@ -7,6 +7,7 @@ asked; both away: memory serves on (R2.6) and says how old it is. Nothing here w
 
 import logging
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -226,10 +227,10 @@ class MarketReader:
             states = tier.states(self.providers)
             if states:
                 self._advance(states, tier, now)
-        except TierAway as error:
+        except (TierAway, LookupError, TypeError, ValueError, zlib.error) as error:  # away, or what it says is broken
             if tier.name not in self._away:
                 self._away.add(tier.name)
-                log.warning("%s does not answer: %s", tier.name, error)
+                log.warning("%s does not answer: %r", tier.name, error)
             return False
         if tier.name in self._away:
             self._away.discard(tier.name)

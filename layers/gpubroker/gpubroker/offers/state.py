@@ -5,6 +5,7 @@ just these versions has one whole part and not two halves.
 """
 
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from typing import Any, Literal, Self, TypeAlias
 
 import orjson
@@ -80,6 +81,11 @@ class PartState:
 
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:
-        fields = orjson.loads(raw)
-        fields["buckets"] = {name: Bucket(*told) for name, told in fields.get("buckets", {}).items()}
+        """Raises ValueError or TypeError on what is no state. Fields of a later version of this house are ignored."""
+        told = orjson.loads(raw)
+        fields = {name: told[name] for name in _FIELDS if name in told}
+        fields["buckets"] = {name: Bucket(*told) for name, told in dict(fields.get("buckets", {})).items()}
         return cls(**fields)
+
+
+_FIELDS = tuple(one.name for one in dataclass_fields(PartState))
