@@ -115,7 +115,7 @@ def _prices() -> Iterator[str]:
 
 
 def _pages(warm: "Warm", snapshot: "Snapshot") -> list[Row]:
-    """Any page against the first one, by number and by cursor, of a query that most offers match; each one a new one."""
+    """Any page against the first one, by number and by cursor, of queries that most offers match and nobody asked."""
     prices = (f"{1000 + step / 1_000_000:.6f}" for step in itertools.count())
     query = "spot=false&sort=price&per_page=20&max_price="
     warm.use(snapshot)
