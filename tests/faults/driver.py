@@ -47,6 +47,7 @@ class Fault:
     hang, lost      no answer comes back and the function's time runs out, without or with the effect
     refused_after   the provider says "no capacity" and has made the instance all the same (creates only)
     ignored         the provider accepts the call and does nothing (ends only)
+    away            from this call on the provider fails every call, for twenty minutes
     """
 
     number: int
@@ -58,10 +59,11 @@ class World:
     """One account, its providers, and a clock that only moves when nothing else can happen."""
 
     now: datetime = START
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
     calls: list[str] = field(default_factory=list)
     armed: bool = False
     struck: str | None = None
+    away_until: datetime | None = None
     log: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -210,14 +212,21 @@ class World:
     # ------------------------------------------------------------ calls, and how they fail
 
     def call(self, what: str, effect: Callable[[], Any], *, before: Exception, after: Exception) -> Any:
-        """One call to AWS or a provider. The one that the fault names fails as it says."""
-        fault = self.fault
+        """One call to AWS or a provider. Those that the faults name fail as they say."""
         number = len(self.calls)
         if not self.armed:
             return effect()
         self.calls.append(what)
-        if fault is None or fault.number != number:
+        away = next((one for one in self.faults if one.mode == "away" and one.number <= number), None)
+        fault = away or next((one for one in self.faults if one.number == number), None)
+        if fault is None:
             return effect()
+        if fault.mode == "away":
+            self.away_until = self.away_until or self.now + timedelta(minutes=20)
+            if not what.startswith("provider.") or self.now >= self.away_until:
+                return effect()
+            self.struck = what
+            raise before
         self.struck = what
         if fault.mode == "before":
             raise before

@@ -4,6 +4,7 @@ After the retries that AWS would do, and the sweeps where those were not enough,
 member that the rental calls ready and none for any other, the caps count what the rental holds, and nothing is waiting.
 """
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -89,14 +90,14 @@ WITHOUT_FAULTS = {
 """Each scenario, and the phase and the instances that it leads to when nothing fails."""
 
 
-def play(worlds: Callable[[], World], scenario: Callable[[Run], None], fault: Fault | None) -> Run:
+def play(worlds: Callable[[], World], scenario: Callable[[Run], None], *faults: Fault) -> Run:
     empty()
     with installed(worlds()) as world:
-        world.fault = fault
+        world.faults = faults
         run = Run(world)
         scenario(run)
-        assert (fault is None) == (world.struck is None)
-        _check(run, f"{scenario.__name__} {fault} {world.struck}")
+        assert world.struck is not None
+        _check(run, f"{scenario.__name__} {faults} {world.struck}")
     return run
 
 
@@ -167,6 +168,26 @@ def test_whichever_call_fails_there_is_one_instance_or_none_and_the_rental_says_
     for number, call in enumerate(calls):
         if mode in ("before", "hang") or call not in READS:
             play(worlds, scenario, Fault(number, mode))
+
+
+@pytest.mark.parametrize("scenario", WITHOUT_FAULTS, ids=lambda scenario: scenario.__name__)
+def test_two_failures_in_one_life_are_no_worse(scenario: Callable[[Run], None], worlds: Callable[[], World]) -> None:
+    calls = calls_of(worlds, scenario)
+    dice = random.Random(scenario.__name__)
+    for _ in range(25):
+        first = dice.randrange(len(calls))
+        second = first + dice.randrange(1, 12)  # soon after: in the retry, or in what comes of it
+        play(worlds, scenario, Fault(first, dice.choice(MODES)), Fault(second, dice.choice(MODES)))
+
+
+@pytest.mark.parametrize("scenario", WITHOUT_FAULTS, ids=lambda scenario: scenario.__name__)
+def test_a_provider_that_goes_away_for_twenty_minutes_at_any_call_costs_nobody_anything(
+    scenario: Callable[[Run], None], worlds: Callable[[], World]
+) -> None:
+    calls = calls_of(worlds, scenario)
+    for number, call in enumerate(calls):
+        if call.startswith("provider."):
+            play(worlds, scenario, Fault(number, "away"))
 
 
 @pytest.mark.parametrize("scenario", [ending, removing], ids=lambda scenario: scenario.__name__)
