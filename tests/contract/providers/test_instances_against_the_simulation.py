@@ -297,10 +297,20 @@ def test_an_interruptible_machine_is_had_at_its_bid(
     simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
 ) -> None:
     spot = offer_of("vastai", spot=True)
-    made = api_of("vastai").create(order(spot, disk_gb=8))
+    made = api_of("vastai").create(order(spot))
     [running] = simulation.running("vastai")
     assert running["instance_id"] == made.instance_id
-    assert running["request"]["price"] == pytest.approx(float(spot.native_price))
+    assert running["request"]["price"] == pytest.approx(float(spot.launch["bid"]))
+
+
+def test_an_interruptible_machine_costs_what_its_offer_says_its_disk_included(
+    api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
+) -> None:
+    spot = offer_of("vastai", spot=True)
+    made = api_of("vastai").create(order(spot))
+    found = api_of("vastai").get(made.instance_id)
+    assert found is not None
+    assert found.price_micros_per_hour == spot.price_micros_per_hour
 
 
 def test_a_pod_of_several_gpus_costs_that_many(

@@ -25,7 +25,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     "vastai": (
         [
             ("RTX 4090", 1, 24, None, "eu-north", 325_400, False, "available", True),
-            ("RTX 4090", 1, 24, None, "eu-north", 190_000, True, "available", True),
+            ("RTX 4090", 1, 24, None, "eu-north", 205_400, True, "available", True),  # the bid and the disk
             ("H100", 8, 80, "SXM5", None, 12_480_000, False, "available", True),
             ("V100", 2, 16, None, "us-central", 300_000, False, "unavailable", False),
             ("Moonshot X9", 1, 20, None, None, 1_250_000, False, "unknown", True),

@@ -3,7 +3,8 @@
 POST /api/v0/bundles/ with a filter object; works without a key. No pagination, only a limit, whose default is small
 (vast-cli#268). Numbers in filters must be numbers: as text they return fewer rows (vast-cli#54).
 Units: gpu_ram and cpu_ram MB; disk_space GB; dph_total USD/h of the whole machine with `allocated_storage` GB of disk;
-min_bid USD/h of the whole machine. cpu_ram is the whole host's: a tenant gets its share of the cores of it.
+min_bid USD/h of the whole machine without its disk, which is billed on top (dph_total - dph_base).
+cpu_ram is the whole host's: a tenant gets its share of the cores of it.
 Source: vast-ai/docs api-reference/openapi.yaml.
 """
 
@@ -37,6 +38,7 @@ class Ask(wire.Row):
     gpu_name: str
     num_gpus: int
     dph_total: Decimal | None = None
+    dph_base: Decimal | None = None
     min_bid: Decimal | None = None
     gpu_ram: float | None = None
     cpu_ram: float | None = None
@@ -82,7 +84,14 @@ def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offer
 def _offers(ask: Ask, fetched_at: datetime) -> Iterable[Offer]:
     yield _offer(ask, ask.dph_total, fetched_at, spot=False)
     if ask.min_bid is not None and ask.min_bid > 0:
-        yield _offer(ask, ask.min_bid, fetched_at, spot=True)
+        yield _offer(ask, ask.min_bid + _disk(ask), fetched_at, spot=True)
+
+
+def _disk(ask: Ask) -> Decimal:
+    """USD per hour of the disk that `dph_total` includes; 0 where the answer does not say what it is."""
+    if ask.dph_total is None or ask.dph_base is None or not 0 <= ask.dph_base <= ask.dph_total:
+        return Decimal(0)
+    return ask.dph_total - ask.dph_base
 
 
 def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool) -> Offer:
@@ -115,7 +124,7 @@ def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool
         reliability=ask.reliability2 if ask.reliability2 is not None and 0 <= ask.reliability2 <= 1 else None,
         compliance_tags=tags(SLUG, ("verified",) if ask.verified or ask.verification == "verified" else ()),
         rentable=free,
-        launch={"ask_id": ask.id, **({"bid": text} if spot else {})},
+        launch={"ask_id": ask.id, **({"bid": format(ask.min_bid, "f")} if spot and ask.min_bid else {})},
         fetched_at=fetched_at,
     )
 
