@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from gpubroker import composition
-from gpubroker.edge.caller import Caller, service
+from gpubroker.edge.caller import Caller, scoped
 from gpubroker.edge.http import serve
 from gpubroker.rentals.requests import EstimateRequest
 from gpubroker.rentals.views import EstimateView
@@ -17,7 +17,7 @@ router = Router()
 
 @router.post("/internal/v1/rentals/cost-estimate", tags=["internal"], summary="What a rental would cost now")
 def estimate_cost(
-    wanted: Annotated[EstimateRequest, Body()], caller: Annotated[Caller, Depends(service)]
+    wanted: Annotated[EstimateRequest, Body()], caller: Annotated[Caller, Depends(scoped("internal:rentals"))]
 ) -> EstimateView:
     return composition.rental_desk().estimate(wanted)
 

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from gpubroker import composition
-from gpubroker.edge.caller import Caller, service
+from gpubroker.edge.caller import Caller, scoped
 from gpubroker.edge.http import serve
 from gpubroker.rentals.requests import FinalizeRequest
 from gpubroker.rentals.views import InvoiceView
@@ -19,7 +19,7 @@ router = Router()
     "/internal/v1/rentals/finalize", tags=["internal"], summary="Confirm what a rental that is over costs; never more"
 )
 def finalize_rental(
-    wanted: Annotated[FinalizeRequest, Body()], caller: Annotated[Caller, Depends(service)]
+    wanted: Annotated[FinalizeRequest, Body()], caller: Annotated[Caller, Depends(scoped("internal:rentals"))]
 ) -> InvoiceView:
     return composition.rental_desk().finalize(caller, wanted)
 

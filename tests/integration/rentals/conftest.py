@@ -28,6 +28,7 @@ CALLERS = {
     "reader": Caller(Role.USER, "usr_pro", "usr_pro", Plan.PRO, frozenset({"rentals:read"})),
     "agent": Caller(Role.AGENT, "agt_1", "usr_pro", Plan.PRO, SCOPES),
     "service": Caller(Role.SERVICE, "svc_1", "svc_1", Plan.ENTERPRISE, frozenset({"internal:*"})),
+    "narrow service": Caller(Role.SERVICE, "svc_2", "svc_2", Plan.ENTERPRISE, frozenset({"offers:read"})),
     "admin": Caller(Role.ADMIN, "usr_admin", "usr_admin", Plan.ENTERPRISE, SCOPES | {"admin:*"}),
 }
 

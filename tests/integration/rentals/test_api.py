@@ -327,6 +327,13 @@ def test_finalising_gives_an_invoice_whose_lines_add_up_and_never_more_than_was_
     assert api("finalize_rental", "service", body={"rental_id": "ren_" + "0" * 26, "final_duration": 1}).status == 404
 
 
+@pytest.mark.parametrize("handler", ["estimate_cost", "finalize_rental"])
+def test_being_a_service_is_not_enough_without_the_scope(api: Api, handler: str) -> None:  # (291), (356)
+    assert api(handler, "narrow service", body={}).status == 403
+    assert api(handler, "pro", body={}).status == 403
+    assert api(handler, None, body={}).status == 401
+
+
 def test_a_forged_callback_is_404_and_reads_nothing(api: Api) -> None:
     answer = api("receive_callback", None, path={"token": "Zm9yZ2Vk"})
     assert answer.status == 404
