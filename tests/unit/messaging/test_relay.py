@@ -5,7 +5,8 @@ from itertools import chain
 
 import pytest
 
-from gpubroker.messaging.relay import NotPublished, relay
+from gpubroker.messaging import relay as relaying
+from gpubroker.messaging.relay import NotPublished, publish, relay
 
 
 def record(number, *, target="bus", kind="INSERT", pk=None, body=None):
@@ -58,3 +59,71 @@ def test_an_unreadable_entry_is_reported_after_those_before_it_have_left(body):
     answer = relay([record(1), record(2, body=body), record(3)], publish=bus)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
     assert bus.sent == [["e1"]]
+
+
+class Aws:
+    """EventBridge and Kinesis, which refuse some entries the first `times` times they see them."""
+
+    def __init__(self, refused, times):
+        self.refused, self.times, self.calls, self.accepted = refused, times, [], []
+
+    def put_events(self, **call):
+        results = self._take(call["Entries"], lambda entry: json.loads(entry["Detail"])["event_id"])
+        return {"FailedEntryCount": sum(map(bool, results)), "Entries": results}
+
+    def put_records(self, **call):
+        results = self._take(call["Records"], lambda record: json.loads(record["Data"])["event_id"])
+        return {"FailedRecordCount": sum(map(bool, results)), "Records": results}
+
+    def _take(self, entries, name):
+        names = [name(entry) for entry in entries]
+        self.calls.append(names)
+        refuse = self.refused if len(self.calls) <= self.times else ()
+        self.accepted += [name for name in names if name not in refuse]
+        return [{"ErrorCode": "ThrottlingException"} if name in refuse else {} for name in names]
+
+
+@pytest.fixture
+def aws(monkeypatch):
+    def made(refused, times):
+        aws = Aws(refused, times)
+        monkeypatch.setattr(relaying, "_client", lambda service: aws)
+        monkeypatch.setattr(relaying.time, "sleep", lambda seconds: None)
+        monkeypatch.setenv("EVENT_BUS", "bus")
+        monkeypatch.setenv("PRICE_STREAM", "prices")
+        return aws
+
+    return made
+
+
+def facts(*ids):
+    moment = {"occurred_at": "t", "traceparent": None, "correlation_id": None}
+    return [{"id": one, "type": "T", "source": "s", "target": "bus", "data": {}, **moment} for one in ids]
+
+
+def prices(number):
+    records = [{"offer_id": f"o{at}", "new_price": at} for at in range(number)]
+    return [{"id": "e", "target": "prices", "data": {"records": records}}]
+
+
+def test_of_a_batch_that_is_refused_in_part_only_that_part_goes_again(aws):
+    bus = aws({"b"}, 2)
+    publish(facts("a", "b", "c"))
+    assert bus.calls == [["a", "b", "c"], ["b"], ["b"]]
+    stream = aws({"e.1"}, 1)
+    publish(prices(3))
+    assert stream.calls == [["e.0", "e.1", "e.2"], ["e.1"]]
+    assert sorted(stream.accepted) == ["e.0", "e.1", "e.2"], "each change once"
+
+
+def test_what_is_refused_to_the_end_is_not_called_published(aws):
+    aws({"e.1"}, 99)
+    with pytest.raises(NotPublished, match="1 changes refused"):
+        publish(prices(3))
+
+
+def test_more_price_changes_than_a_call_takes_go_in_several(aws):
+    stream = aws((), 0)
+    publish(prices(1001))
+    assert [len(call) for call in stream.calls] == [500, 500, 1]
+    assert len(set(stream.accepted)) == 1001

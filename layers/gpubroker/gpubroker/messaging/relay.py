@@ -5,6 +5,7 @@ idempotent. A record that the bus refuses is reported as failed, with all after 
 """
 
 import os
+import time
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -13,10 +14,12 @@ import orjson
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
 from gpubroker.messaging.log import logger
+from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.outbox import decode
 
 _BUS_BATCH = 10  # PutEvents takes ten entries
 _STREAM_BATCH = 500  # PutRecords takes five hundred
+_AGAIN = Backoff(base_s=0.05, cap_s=0.5, tries=4)
 
 
 class NotPublished(Exception):
@@ -107,9 +110,7 @@ def _to_bus(envelopes: list[dict[str, Any]]) -> None:
         }
         for envelope in envelopes
     ]
-    answer = _client("events").put_events(Entries=entries)
-    if answer["FailedEntryCount"]:
-        raise NotPublished(f"{answer['FailedEntryCount']} of {len(entries)} events refused")
+    _send(entries, lambda some: _client("events").put_events(Entries=some), "events")
 
 
 def _to_price_stream(envelopes: list[dict[str, Any]]) -> None:
@@ -118,8 +119,24 @@ def _to_price_stream(envelopes: list[dict[str, Any]]) -> None:
         for envelope in envelopes
         for number, change in enumerate(envelope["data"]["records"])
     ]
+    stream = os.environ["PRICE_STREAM"]
     for start in range(0, len(records), _STREAM_BATCH):
         part = records[start : start + _STREAM_BATCH]
-        answer = _client("kinesis").put_records(StreamName=os.environ["PRICE_STREAM"], Records=part)
-        if answer["FailedRecordCount"]:
-            raise NotPublished(f"{answer['FailedRecordCount']} of {len(part)} price changes refused")
+        _send(part, lambda some: _client("kinesis").put_records(StreamName=stream, Records=some), "changes")
+
+
+def _send(entries: list[dict[str, Any]], put: Callable[[list[dict[str, Any]]], dict[str, Any]], what: str) -> None:
+    """Put entries; of a part that was refused (a throttled shard, say) only that part goes again.
+
+    Raises NotPublished when some are refused to the end: then AWS brings the whole batch again, and consumers see the
+    accepted ones twice, with the same ids.
+    """
+    for attempt in range(_AGAIN.tries):
+        if attempt:
+            time.sleep(_AGAIN.wait(attempt - 1))
+        answer = put(entries)
+        if not (answer.get("FailedEntryCount") or answer.get("FailedRecordCount")):
+            return
+        results = answer.get("Entries") or answer["Records"]
+        entries = [entry for entry, result in zip(entries, results, strict=True) if result.get("ErrorCode")]
+    raise NotPublished(f"{len(entries)} {what} refused")
