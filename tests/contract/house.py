@@ -5,9 +5,10 @@ gateways and the edge would have it. Redis is absent: limits are counted in the 
 """
 
 import base64
-import gc
+import functools
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -158,10 +159,11 @@ def query(**parameters: object) -> str:
 
 def forget() -> None:
     """Empty every cached factory of the product: clients and settings of one test are none of the next one's."""
-    for found in gc.get_objects():
-        clear = getattr(type(found), "cache_clear", None)
-        if clear is not None and str(getattr(found, "__module__", "")).startswith("gpubroker"):
-            found.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "gpubroker":
+            for found in list(vars(module).values()):
+                if isinstance(found, functools._lru_cache_wrapper):
+                    found.cache_clear()
 
 
 def make_tables() -> dict[str, str]:
