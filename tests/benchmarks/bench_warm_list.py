@@ -1,8 +1,8 @@
 """A warm list function answers a filtered query: event in, response out, with all that a request of a signed-in caller
 takes: verified caller, rate limit in a real Redis, metric, log line. Beside it FastAPI and Mangum doing the same.
 
-200 pro callers take turns, so that each stays under the 100 requests a second of its plan; their leases are renewed
-from Redis as they would be. A refused request fails the run.
+300 pro callers take turns of ten requests, so that each stays under the 100 requests a second of its plan; their leases
+are renewed from Redis as they would be. A refused request fails the run.
 """
 
 import itertools
@@ -16,7 +16,7 @@ from tests.benchmarks import calls, market
 from tests.benchmarks.harness import Call, Row, in_turn, p50, row
 
 OFFERS = 10_000
-A_ROUND = 2_000
+A_ROUND = 3_000
 ROUNDS = 9
 
 QUERIES = (
