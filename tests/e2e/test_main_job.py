@@ -100,6 +100,18 @@ def test_a_caller_who_waits_gets_the_connection_in_the_same_answer(pro, offer):
         over(pro, rental)
 
 
+@pytest.mark.parametrize("provider", ["vastai", "runpod", "lambdalabs", "shadeform"])
+def test_every_provider_that_rents_gives_a_connection_and_ends(pro, provider):
+    asked = {"provider": provider, "rentable": "true", "availability": "available", "spot": "false", "limit": 1}
+    (cheapest,) = pro.get("/api/v2/providers", params=asked).json()["offers"]
+    with rented(pro, offer_id=cheapest["offer_id"]) as rental:
+        assert ready(pro, rental)["connection"]["ssh"]["host"]
+        pro.delete(f"/api/v2/rentals/{rental['rental_id']}").raise_for_status()
+        ended = over(pro, rental)
+    assert (ended["status"], ended["end_reason"]) == ("ended", "requested")
+    assert ended["region"] == cheapest["region"]
+
+
 def test_a_rental_grows_and_shrinks(pro, offer):  # Journey 4 (288)
     with rented(pro, offer_id=offer["offer_id"], max_total_price=offer["price_per_hour"] * 3) as rental:
         ready(pro, rental)
