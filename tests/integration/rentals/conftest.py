@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -110,10 +111,12 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
         return CALLERS.get(headers["x-role"], Caller(Role.ANONYMOUS, address="192.0.2.1"))
 
     real = botocore.client.BaseClient._make_api_call
+    one_at_a_time = Lock()  # a call to DynamoDB is atomic; two threads inside moto are not
 
     def counted(client: Any, operation: str, arguments: Any) -> Any:
         ready.calls.append(operation)
-        return real(client, operation, arguments)
+        with one_at_a_time:
+            return real(client, operation, arguments)
 
     factories = (composition.rental_desk, composition.callback_desk)
     for factory in factories:
