@@ -228,6 +228,14 @@ def test_an_offer_that_is_not_there_is_not_found(ask, offer_id):
     assert ask(get, offer_id=offer_id)[0] in (404, 422)
 
 
+@pytest.mark.parametrize("name", ["A100 80GB", "A100-80G", "A100_80GB", "NVIDIA A100-SXM4-80GB"])
+def test_a_memory_size_in_a_gpus_name_counts(ask, name):
+    """218: who asks for 80 GB is not shown the cheaper one of 40."""
+    assert ids(ask(listed, {"gpu": name})[1]) == [A100, EUROPE, NOWHERE]
+    assert ids(ask(listed, {"gpu": f"{name},H200"})[1]) == [A100, EUROPE, DEAR, NOWHERE]
+    assert ids(ask(listed, {"gpu": "A100 40GB"})[1]) == [SCARCE]
+
+
 # ------------------------------------------------------------------ queries with credentials
 
 

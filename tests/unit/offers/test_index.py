@@ -22,7 +22,11 @@ def passes(offer, filters):
     level = AVAILABILITY_LEVEL[offer.availability]
     vram, price = offer.vram_gb_per_gpu, offer.price_micros_per_gpu_hour
     return (
-        (not filters.gpu_models or offer.gpu_model in filters.gpu_models)
+        (
+            not (filters.gpu_models or filters.gpu_sizes)
+            or offer.gpu_model in filters.gpu_models
+            or (offer.gpu_model, vram) in filters.gpu_sizes
+        )
         and (not filters.gpu_counts or offer.gpu_count in filters.gpu_counts)
         and (not filters.regions or (offer.region or "") in filters.regions)
         and (not filters.providers or offer.provider in filters.providers)
@@ -48,6 +52,7 @@ def some_filters(draw):
     models = sorted({offer.gpu_model for offer in OFFERS})
     return Filters(
         gpu_models=maybe(models, 20),
+        gpu_sizes=maybe(sorted({(o.gpu_model, o.vram_gb_per_gpu) for o in OFFERS if o.vram_gb_per_gpu}), 9),
         gpu_counts=maybe([1, 2, 4, 8]),
         regions=maybe(["us-east", "eu-west", "", "ap-south"]),
         providers=maybe(["vastai", "runpod", "azure"]),

@@ -9,7 +9,7 @@ from typing import Any
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import FieldError, Forbidden, Invalid
 from gpubroker.offers.index import OfferIndex
-from gpubroker.offers.query import Filters
+from gpubroker.offers.query import Filters, Sized
 from gpubroker.offers.requests import FilterFields
 
 PLAIN_FIELDS = frozenset(
@@ -33,6 +33,7 @@ def filters_of(fields: FilterFields, index: OfferIndex, providers: Iterable[str]
     low = _either(fields, given, "min_memory_gb", "min_vram_gb")
     high = _either(fields, given, "max_memory_gb", "max_vram_gb")
     facets = index.order("price").facets
+    models, sized = _gpus(gpus[0], _names(gpus[1]), facets["gpu_model"])
     minimum, maximum = _micros(fields.min_price, ROUND_CEILING), _micros(fields.max_price, ROUND_FLOOR)
     if minimum is not None and maximum is not None and minimum > maximum:
         raise Invalid.of("min_price", "is over max_price")
@@ -41,7 +42,8 @@ def filters_of(fields: FilterFields, index: OfferIndex, providers: Iterable[str]
     if fields.min_availability == "available" and "unavailable" in _names(fields.availability):
         raise Invalid.of("min_availability", "excludes an availability that is asked for")
     return Filters(
-        gpu_models=_gpus(gpus[0], _names(gpus[1]), facets["gpu_model"]),
+        gpu_models=models,
+        gpu_sizes=sized,
         gpu_counts=() if counts[1] is None else (counts[1],),
         regions=_regions(regions[0], _names(regions[1]), facets["region"]),
         providers=_known(named[0], _names(named[1]), {*providers, *facets["provider"]}, "provider"),
@@ -109,22 +111,28 @@ def _micros(amount: Decimal | None, rounding: str) -> int | None:
 
 
 @lru_cache(maxsize=1024)
-def _canonical_gpu(name: str) -> tuple[str, bool]:
+def _read_gpu(name: str) -> tuple[str, int | None, bool]:
+    """Canonical model, GB if the name says them ("A100 80GB"), whether the model is one of the table's."""
     from gpubroker.offers import gpus
 
-    model = gpus.canonical(name)
-    return model, model in gpus.MODELS
+    read = gpus.describe(name)
+    return read.model, read.vram_gb, read.model in gpus.MODELS
 
 
-def _gpus(field: str, names: tuple[str, ...], market: Iterable[Any]) -> tuple[str, ...]:
-    models = []
+def _gpus(field: str, names: tuple[str, ...], market: Iterable[Any]) -> tuple[tuple[str, ...], tuple[Sized, ...]]:
+    """Models, and models of one memory size: "A100 80GB" must not find one of 40 GB."""
+    models: set[str] = set()
+    sized: set[Sized] = set()
     for name in names:
         # A name as the market has it is canonical; the table of spellings takes 7 ms of a cold start.
-        model, known = (name, True) if name in market else _canonical_gpu(name)
+        model, vram_gb, known = (name, None, True) if name in market else _read_gpu(name)
         if not known and model not in market:
             raise Invalid.of(field, f"{name!r} is no GPU model that is known here")
-        models.append(model)
-    return tuple(sorted(set(models)))
+        if vram_gb is None:
+            models.add(model)
+        else:
+            sized.add((model, vram_gb))
+    return tuple(sorted(models)), tuple(sorted(sized))
 
 
 def _regions(field: str, names: tuple[str, ...], market: Iterable[Any]) -> tuple[str, ...]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from gpubroker.offers import bitmaps
 from gpubroker.offers.criteria import AVAILABILITY_LEVEL
 from gpubroker.offers.index import OfferIndex, Order, Sort
+
+Sized: TypeAlias = tuple[str, int]
+"""A canonical model and GB of VRAM of one GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +17,12 @@ class Filters:
     """What an offer must be. Empty and None filter nothing; ranges include their ends.
 
     gpu_models, gpu_counts, regions, providers, availabilities: one of these; compliance_tags: all of these;
-    prices: micro-USD per GPU-hour; VRAM: GB of one GPU, and an offer that does not say it fits no range.
+    gpu_sizes: models that count with this VRAM only, beside gpu_models; prices: micro-USD per GPU-hour;
+    VRAM: GB of one GPU, and an offer that does not say it fits no range and no size.
     """
 
     gpu_models: tuple[str, ...] = ()
+    gpu_sizes: tuple[Sized, ...] = ()
     gpu_counts: tuple[int, ...] = ()
     regions: tuple[str, ...] = ()
     providers: tuple[str, ...] = ()
@@ -53,8 +58,12 @@ def matching(index: OfferIndex, filters: Filters, sort: Sort) -> int:
     order = index.order(sort)
     found = _priced(index, order, filters, sort)
     facets = order.facets
-    if filters.gpu_models:
-        found &= _any(facets["gpu_model"], filters.gpu_models)
+    if filters.gpu_models or filters.gpu_sizes:
+        wanted = _any(facets["gpu_model"], filters.gpu_models)
+        for model, gb in filters.gpu_sizes:
+            of_size = order.vram.at_least(gb, order.everything) & order.vram.at_most(gb, order.everything)
+            wanted |= facets["gpu_model"].get(model, 0) & of_size
+        found &= wanted
     if filters.providers:
         found &= _any(facets["provider"], filters.providers)
     if filters.regions:

@@ -45,7 +45,11 @@ Weight = Annotated[float, Field(ge=0, le=1_000_000)]
 class FilterFields(RequestModel):
     """Every filter there is. Lists are alternatives (none is no filter); of `compliance_tags` an offer needs all."""
 
-    gpu: Names | None = Field(None, description="GPU model in any usual spelling", examples=["A100"])
+    gpu: Names | None = Field(
+        None,
+        description="GPU model in any usual spelling; a memory size in it counts (A100 80GB), a form (SXM) does not",
+        examples=["A100"],
+    )
     gpu_type: Names | None = Field(None, description="the same as gpu")
     count: Annotated[int, Field(ge=1, le=64)] | None = Field(None, description="GPUs of the machine")
     gpu_count: Annotated[int, Field(ge=1, le=64)] | None = Field(None, description="the same as count")
