@@ -123,6 +123,16 @@ def test_a_suddenly_short_answer_is_believed_at_its_third_time(table, left):
     assert (state.outcome, state.offers, len(offers_stored())) == ("ok", left, left)
 
 
+@pytest.mark.parametrize("before", [OFFERS, []])
+def test_an_answer_of_which_no_row_can_be_read_is_never_believed(table, before):
+    state = take(FIRST, answer(before)).state
+    for attempt in range(1, 6):
+        state = take(state, answer([], AT + 20 * attempt, left_out=40)).state
+        assert (state.outcome, state.error, state.failures) == ("failed", "UnknownAnswer", attempt)
+    assert (state.fetched_at, state.offers) == (AT, len(before))
+    assert state.stale(AT + 100)
+
+
 def test_a_short_answer_between_good_ones_changes_nothing(table):
     state = take(FIRST, answer(OFFERS)).state
     state = take(state, answer([], AT + 20)).state

@@ -4,10 +4,11 @@ An answer is not believed at once when it is less than half of what the provider
 outage that looks like a short list would otherwise empty the market and, when it heals, tell of thousands of new
 offers. The part stays as it was, not yet older than its TTL, and the third such answer in a row is believed:
 at a sync every 20 s a real clearance shows after 40 s. Nothing is interpolated, and the state says `suspect` meanwhile.
+An answer of which no row can be read is not a clearance but a failure, however often it comes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from gpubroker.kernel.events import Event
 from gpubroker.kernel.money import usd
 from gpubroker.kernel.time import iso
 from gpubroker.offers import parts, store
+from gpubroker.offers.errors import UnknownAnswer
 from gpubroker.offers.offer import Offer
 from gpubroker.offers.state import PartState
 from gpubroker.offers.store import Fact
@@ -60,6 +62,7 @@ def take(before: PartState, answer: Answer) -> Result:
     Writes the state alone when no offer changed; else the changed buckets with it. An answer that could not be had,
     or is not believed, changes the state only: the last good offers stay, and age.
     """
+    answer = _readable(answer)
     common = {"checked_at": answer.at, "breaker": answer.breaker, "circuit": answer.circuit}
     if answer.offers is None:
         after = before.next(
@@ -92,6 +95,14 @@ def take(before: PartState, answer: Answer) -> Result:
     if not changed:
         return _heartbeat(before, good)
     return _rewritten(before, good, changed)
+
+
+def _readable(answer: Answer) -> Answer:
+    """The answer, as a failure where it has rows and none of them could be read."""
+    if answer.offers is None or answer.offers or not answer.left_out:
+        return answer
+    detail = f"none of {answer.left_out} rows could be read"
+    return replace(answer, offers=None, error=UnknownAnswer.__name__, detail=detail)
 
 
 def suspicious(before: PartState, offers: int) -> bool:
