@@ -45,6 +45,33 @@ class Order:
     vram: Slices
 
 
+class Fragments:
+    """The JSON of each row, where its bucket keeps it."""
+
+    __slots__ = ("_keepers", "_places")
+
+    def __init__(self, keepers: list[Sequence[bytes]] | None = None, places: list[int] | None = None) -> None:
+        self._keepers: list[Sequence[bytes]] = keepers or []
+        self._places: list[int] = places or []
+
+    def __getitem__(self, row: int) -> bytes:
+        return self._keepers[row][self._places[row]]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __add__(self, other: "Fragments") -> "Fragments":
+        return Fragments(self._keepers + other._keepers, self._places + other._places)
+
+    def keep(self, listed: Sequence[bytes], places: Sequence[int]) -> None:
+        """Some places of a bucket, as the next rows."""
+        self._keepers += [listed] * len(places)
+        self._places += places
+
+    def of(self, rows: Sequence[int]) -> list[bytes]:
+        return [self[row] for row in rows]
+
+
 @dataclass(slots=True)
 class OfferIndex:
     """Columns, fragments and providers by row number. A row that left the market keeps its number, in no order.
@@ -55,7 +82,7 @@ class OfferIndex:
     """
 
     columns: Columns
-    fragments: list[bytes]
+    fragments: Fragments
     providers: list[str]
     live: list[int]
     where: dict[str, int]
@@ -67,21 +94,21 @@ class OfferIndex:
     def of(cls, blobs: Mapping[BucketKey, bytes]) -> "OfferIndex":
         """From the listings of a snapshot. Raises parts.UnknownFormat."""
         if not blobs:
-            return cls(_no_columns(), [], [], [], {}, {})
+            return cls(_no_columns(), Fragments(), [], [], {}, {})
         with _no_collection():
             return cls._joined((key, decode_listing(blobs[key])) for key in sorted(blobs))
 
     @classmethod
     def _joined(cls, listings: Iterable[tuple[BucketKey, Listing]]) -> "OfferIndex":
         columns = _no_columns()
-        fragments: list[bytes] = []
+        fragments = Fragments()
         providers: list[str] = []
         buckets = {}
         for key, listing in listings:
             start = len(fragments)
             for column, more in zip(columns, listing.columns, strict=True):
                 column += more  # type: ignore[operator]
-            fragments += listing.fragments
+            fragments.keep(listing.fragments, range(len(listing.fragments)))
             providers += [key[0]] * len(listing.fragments)
             buckets[key] = list(range(start, len(fragments)))
         ids = columns.offer_id
@@ -181,7 +208,7 @@ class _Change:
     def __init__(self, base: OfferIndex) -> None:
         self.base = base
         self.columns = _no_columns()
-        self.fragments: list[bytes] = []
+        self.fragments = Fragments()
         self.providers: list[str] = []
         self.removed: list[int] = []
         self.where = dict(base.where)
@@ -199,7 +226,7 @@ class _Change:
                 number = self.where[offer_id] = first + len(self.fragments)
                 for column, values in zip(self.columns, listing.columns, strict=True):
                     column.append(values[place])  # type: ignore[attr-defined]
-                self.fragments.append(fragment)
+                self.fragments.keep((fragment,), (0,))  # not the whole bucket, of which little may be new
                 self.providers.append(key[0])
             members.append(number)
         for offer_id, number in left.items():
@@ -219,7 +246,7 @@ class _Change:
         fragments = self.base.fragments + self.fragments
 
         def listing(numbers: list[int]) -> Listing:
-            return Listing(Columns._make([c[n] for n in numbers] for c in columns), [fragments[n] for n in numbers])
+            return Listing(Columns._make([c[n] for n in numbers] for c in columns), fragments.of(numbers))
 
         return OfferIndex._joined((key, listing(self.buckets[key])) for key in sorted(self.buckets))
 
