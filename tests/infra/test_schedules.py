@@ -1,0 +1,70 @@
+"""What the house does by itself, and how often (R10): schedules and workflows of the templates, nothing else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.rules.templates import ROOT, all_templates, definition, load, resources
+
+OFFERS = ROOT / "infra" / "offers.yaml"
+
+
+def schedules() -> Iterator[tuple[str, dict[str, Any]]]:
+    """(logical id of what is started, properties of the schedule) of every template."""
+    for path in all_templates():
+        for name, resource in resources(path).items():
+            for event in resource.get("Properties", {}).get("Events", {}).values():
+                if event["Type"].startswith("Schedule"):
+                    yield name, event["Properties"]
+
+
+def tasks(state: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for inner in state.get("States", {}).values():
+        if inner["Type"] == "Task":
+            yield inner
+        for branch in inner.get("Branches", []):
+            yield from tasks(branch)
+
+
+def test_providers_are_asked_every_twenty_seconds_by_an_express_workflow() -> None:
+    """R10.1 (231), R10.3 (233), R10.4 (234), R6.2 (211): three beats, started each minute."""
+    ((name, machine),) = resources(OFFERS, "AWS::Serverless::StateMachine").items()
+    assert machine["Properties"]["Type"] == "EXPRESS"
+    assert [told["Schedule"] for started, told in schedules() if started == name] == ["rate(1 minute)"]
+    beats = definition(OFFERS.parent / machine["Properties"]["DefinitionUri"])["States"]["ThreeBeats"]["Branches"]
+    waits = [sum(state.get("Seconds", 0) for state in branch["States"].values()) for branch in beats]
+    assert waits == [0, 20, 40]
+
+
+def test_a_failed_beat_is_tried_again_with_growing_waits_and_jitter() -> None:
+    """R10.5 (235)."""
+    (machine,) = resources(OFFERS, "AWS::Serverless::StateMachine").values()
+    found = list(tasks(definition(OFFERS.parent / machine["Properties"]["DefinitionUri"])))
+    assert len(found) == 3
+    for task in found:
+        (retry,) = task["Retry"]
+        assert retry["BackoffRate"] > 1
+        assert retry["JitterStrategy"] == "FULL"
+        assert task["Catch"], "and after that the next beat is the way out"
+
+
+def test_redis_is_filled_again_every_five_minutes() -> None:
+    """R10.2 (232), R8.3 (223)."""
+    assert [told["Schedule"] for name, told in schedules() if name == "PublishSnapshotFunction"] == ["rate(5 minutes)"]
+
+
+def test_nothing_here_runs_by_celery_or_a_clock_of_its_own() -> None:
+    """R10.6 (236)."""
+    assert "celery" not in (ROOT / "pyproject.toml").read_text().lower()
+    assert "celery" not in (ROOT / "layers" / "gpubroker" / "constraints.txt").read_text().lower()
+
+
+@pytest.mark.parametrize("path", [OFFERS, ROOT / "infra" / "platform.yaml"], ids=lambda path: path.name)
+def test_the_keys_of_providers_come_from_the_vault_and_stand_in_no_template(path: Any) -> None:
+    """R9.1 (226)."""
+    text = path.read_text()
+    assert "ProviderKeys" in text
+    for function in load(path).get("Resources", {}).values():
+        variables = function.get("Properties", {}).get("Environment", {}).get("Variables", {})
+        assert not [name for name in variables if name.endswith("_API_KEY")]
