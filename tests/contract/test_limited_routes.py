@@ -1,0 +1,21 @@
+"""Which routes the plan's rate limit covers. # 350: all but health; docs/limits.md says why each other one is not."""
+
+import pytest
+
+from infra.openapi import Endpoint, endpoints
+
+UNLIMITED = {
+    "/health": "health",
+    "/metrics": "health",
+    "/api/v2/providers/health": "health",
+    "/api/v2/rentals/callbacks/{token}": "an instance speaks, not a caller",
+}
+OWN_THROTTLE = ("/api/v2/auth/", "/api/v2/admin/users", "/internal/v1/auth/", "/.well-known/")
+"""Identity stands outside the VPC, away from Redis: tries are counted in its table."""
+
+
+@pytest.mark.parametrize("endpoint", endpoints(), ids=lambda one: f"{one.method} {one.path}")
+def test_every_route_of_offers_and_rentals_is_limited_but_health(endpoint: Endpoint) -> None:
+    elsewhere = endpoint.path in UNLIMITED or endpoint.path.startswith(OWN_THROTTLE)
+    ours = endpoint.path.startswith(("/api/v2/", "/internal/"))
+    assert endpoint.handler.limited is (ours and not elsewhere)
