@@ -1,5 +1,6 @@
 """The command line: what is wrong is one sentence with what to do, never a traceback."""
 
+import json
 import os
 import socket
 import subprocess
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.cloud import ROOT
+from infra.local.cloud import ROOT, LocalCloud
 
 
 def command(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -59,3 +60,27 @@ def test_status_says_what_runs(tmp_path: Path):
     done = command("status", "--directory", str(tmp_path))
     assert done.returncode == 0
     assert all(f"{name:<10} stopped" in done.stdout for name in ("front", "engine", "providers", "redis"))
+
+
+def test_run_beside_a_running_cloud_says_what_to_do_instead(cloud: LocalCloud):
+    done = command("run", "--directory", str(cloud.directory))
+    assert done.returncode == 1
+    assert f"runs already, on {cloud.base_url}" in done.stderr
+    assert "make demo" in done.stderr
+    assert all(cloud.alive().values())
+
+
+def test_a_running_cloud_is_not_moved_to_another_port(cloud: LocalCloud):
+    done = command("up", "--directory", str(cloud.directory), PORT=str(cloud.ports["front"] + 1))
+    assert done.returncode == 1
+    assert "make down" in done.stderr
+    assert all(cloud.alive().values())
+
+
+def test_status_says_where_what_runs(cloud: LocalCloud):
+    done = command("status", "--directory", str(cloud.directory))
+    assert f"engine     running  127.0.0.1:{cloud.ports['engine']}" in done.stdout
+
+
+def test_bench_env_is_the_environment_as_json(cloud: LocalCloud):
+    assert json.loads(command("bench-env", "--directory", str(cloud.directory)).stdout) == cloud.environment
