@@ -10,7 +10,7 @@ function cell(row, text, kind) {
   return element;
 }
 
-const dollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
+const dollars = new Intl.NumberFormat("en", { style: "currency", currency: "USD", minimumFractionDigits: 4 });
 
 function draw(answer) {
   const rows = document.createDocumentFragment();
