@@ -3,8 +3,24 @@
 
 const settled = new Set(["ready", "ended", "failed"]);
 
-// An answer of the API, with problems as errors that people can read. 401: the session is over, so log in again.
-async function call(method, path, body, headers = {}) {
+// New tokens for the refresh token of this tab; false when the session is over. An access token lasts 15 minutes.
+async function renewed() {
+  const refresh_token = sessionStorage.getItem("refresh_token");
+  if (!refresh_token) return false;
+  const response = await fetch("/api/v2/auth/refresh", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ refresh_token }),
+  });
+  if (!response.ok) return false;
+  const tokens = await response.json();
+  sessionStorage.setItem("access_token", tokens.access_token);
+  sessionStorage.setItem("refresh_token", tokens.refresh_token);
+  return true;
+}
+
+// An answer of the API, with problems as errors that people can read. 401: renew the session once, else log in again.
+async function call(method, path, body, headers = {}, again = true) {
   const response = await fetch(path, {
     method,
     headers: {
@@ -16,6 +32,7 @@ async function call(method, path, body, headers = {}) {
     body: body && JSON.stringify(body),
   });
   if (response.status === 401) {
+    if (again && (await renewed())) return call(method, path, body, headers, false);
     sessionStorage.clear();
     location.assign(`/auth/login?${new URLSearchParams({ next: "/#market" })}`);
   }
