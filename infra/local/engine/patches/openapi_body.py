@@ -19,6 +19,8 @@ from infra.local.engine.patching import original, replaces, replaces_handler
 _API = "AWS::ApiGatewayV2::Api"
 _METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 _ANY = "x-amazon-apigateway-any-method"
+# The import warns "Resource $default should start with /": where FailOnWarnings is set, SAM writes the second form.
+_DEFAULT = ("$default", "/$default")
 
 
 def operations_of(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -26,7 +28,7 @@ def operations_of(body: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, item in (body.get("paths") or {}).items():
         for method, operation in (item or {}).items():
             if method == _ANY:
-                yield ("$default" if path == "$default" else f"ANY {path}"), operation
+                yield ("$default" if path in _DEFAULT else f"ANY {path}"), operation
             elif method.lower() in _METHODS:
                 yield f"{method.upper()} {path}", operation
 
