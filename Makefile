@@ -72,8 +72,9 @@ format: setup ## rewrite the sources as `check` wants them
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: setup ## write the API document again
+openapi: setup ## write the API document and the page of problems again
 	@$(BIN)/python -m infra.openapi
+	@$(BIN)/python -m infra.problems
 
 clean: down ## forget the local state as well
 	@rm -rf .local

@@ -64,7 +64,7 @@ PROBLEM = {
         "type": {
             "type": "string",
             "description": "Stable; what a program looks at.",
-            "examples": ["/docs/problems#invalid"],
+            "examples": ["/docs/problems#invalid-request"],
         },
         "title": {"type": "string"},
         "status": {"type": "integer"},

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
@@ -21,6 +22,7 @@ from moto import mock_aws
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request, Response
 
+from infra.local import paths
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, resources
 
@@ -82,22 +84,27 @@ class House:
         return self.send(method, path, sent, body.encode() if isinstance(body, str) else body or b"")
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """The request on its way to a handler. 404 as the gateway says it where no route matches."""
+        """The request on its way to a handler; where no route matches, to the one of `$default`."""
         parts = urlsplit(target)
         for wanted, pattern, endpoint in self.routes:
             match = pattern.fullmatch(parts.path)
             if match and wanted == method.upper():
-                event = self._event(endpoint, method, parts.path, parts.query, headers, body, match.groupdict())
-                answer = endpoint.handler(event, Context())
-                text = answer["body"]
-                if answer.get("isBase64Encoded"):
-                    text = base64.b64decode(text).decode()
-                return Reply(answer["statusCode"], answer["headers"], text)
-        return Reply(404, {"content-type": "application/json"}, '{"message":"Not Found"}')
+                key, handler, parameters = f"{wanted} {endpoint.path}", endpoint.handler, match.groupdict()
+                break
+        else:
+            route = paths.find(paths.read(), parts.path)
+            assert route is not None, f"{parts.path} is no path of ours"
+            key, handler, parameters = "$default", import_module(f"{route.context}.refuse_route").handler, {}
+        event = self._event(key, method, parts.path, parts.query, headers, body, parameters)
+        answer = handler(event, Context())
+        text = answer["body"]
+        if answer.get("isBase64Encoded"):
+            text = base64.b64decode(text).decode()
+        return Reply(answer["statusCode"], answer["headers"], text)
 
     def _event(
         self,
-        endpoint: Endpoint,
+        key: str,
         method: str,
         path: str,
         query: str,
@@ -110,7 +117,7 @@ class House:
         binary = not _is_text(body)
         event: dict[str, Any] = {
             "version": "2.0",
-            "routeKey": f"{endpoint.method} {endpoint.path}",
+            "routeKey": key,
             "rawPath": unquote(path),
             "rawQueryString": query,
             "headers": {

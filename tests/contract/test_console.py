@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 import pytest
 
 from gpubroker.console import pages
+from infra import problems
 from tests.contract.house import House, Reply
 
-PATHS = ("/", "/auth/login", "/auth/register", "/docs")
+PATHS = ("/", "/auth/login", "/auth/register", "/docs", "/docs/problems")
 FIELDS = {"input", "select", "textarea"}
 
 
@@ -56,7 +57,7 @@ def test_a_page_is_html_with_a_language_a_title_and_a_heading(house: House, path
     assert tags.count("main") == 1
     assert len(page.ids) == len(set(page.ids))
     assert page.unlabelled == []
-    assert "noscript" in tags
+    assert ("noscript" in tags) is ("script" in tags)
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -133,6 +134,16 @@ def test_the_document_is_served_and_read_by_the_page_that_explores_it(house: Hou
     assert json.loads(house.call("GET", "/openapi.json").text)["openapi"] == "3.1.0"
     assert '"/openapi.json"' in house.call("GET", "/assets/docs.js").text
     assert "SwaggerUIBundle" in house.call("GET", "/assets/swagger-ui.js").text
+
+
+def test_the_type_of_every_problem_leads_to_its_place_on_the_page_of_problems(house: House) -> None:
+    assert problems.PAGE.read_text(encoding="utf-8") == problems.text(), "run `make openapi` and commit"
+    _, page = _page(house, "/docs/problems")
+    assert {kind.code for kind in problems.kinds()} <= set(page.ids)
+    for path, status in (("/api/v2/providers?limit=0", 422), ("/api/v2/rentals", 401), ("/nowhere", 404)):
+        reply = house.call("GET", path)
+        target, _, anchor = reply.json()["type"].partition("#")
+        assert (reply.status, target, anchor in page.ids) == (status, "/docs/problems", True)
 
 
 @pytest.mark.parametrize("name", ["home.html", "..%2Fpages.py", "pages.py", "%2Fetc%2Fpasswd", "style.css%00", ""])

@@ -168,7 +168,16 @@ def _mailed(kind: str) -> str:
 
 def test_each_function_does_its_work_with_its_own_environment_and_permissions(house: House, callers: Callers) -> None:
     day = Day(house, callers)
-    for name in ("get_home", "get_login", "get_register", "get_docs", "get_openapi", "get_health", "get_metrics"):
+    for name in (
+        "get_home",
+        "get_login",
+        "get_register",
+        "get_docs",
+        "get_openapi",
+        "get_health",
+        "get_metrics",
+        "get_problems",
+    ):
         day.ask(name)
     day.ask("get_asset", name="style.css")
     day.ask("get_jwks")

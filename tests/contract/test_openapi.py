@@ -78,7 +78,7 @@ def test_the_routes_of_the_templates_are_those_of_the_handlers() -> None:
     for template in all_templates():
         for properties in functions(template).values():
             for event in properties.get("Events", {}).values():
-                if event["Type"] == "HttpApi":
+                if event["Type"] == "HttpApi" and "Path" in event["Properties"]:
                     route = event["Properties"]
                     deployed.setdefault(properties["Handler"], []).append((route["Method"].upper(), route["Path"]))
     assert deployed == {name: [(endpoint.method, endpoint.path)] for name, endpoint in handlers.items()}
@@ -92,7 +92,7 @@ def test_each_route_stands_behind_the_api_that_the_paths_lead_to() -> None:
     for template in all_templates():
         for name, properties in functions(template).items():
             for event in properties.get("Events", {}).values():
-                if event["Type"] != "HttpApi":
+                if event["Type"] != "HttpApi" or "Path" not in event["Properties"]:
                     continue
                 path = event["Properties"]["Path"]
                 route = paths.find(table, path)

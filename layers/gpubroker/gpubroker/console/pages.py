@@ -27,6 +27,7 @@ PAGES = MappingProxyType(
         "login": (_OURS, "login.html", _HTML),
         "register": (_OURS, "register.html", _HTML),
         "docs": (_OURS, "docs.html", _HTML),
+        "problems": (_OURS, "problems.html", _HTML),
         "openapi": (_OURS, "openapi.json", "application/json"),
     }
 )

@@ -15,7 +15,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from gpubroker.edge import metrics, problems, rate_limits
+from gpubroker.edge import known_paths, metrics, problems, rate_limits
 from gpubroker.edge.address import viewer_address
 from gpubroker.edge.caller import identify
 from gpubroker.edge.inputs import raw_body
@@ -59,6 +59,9 @@ class _Call:
     problem: str | None = None
 
 
+_Answered = Callable[[Route, Event, Mapping[str, str], _Call, bool], Response]
+
+
 def serve(router: Router, *, limited: bool = True) -> Handler:
     """The handler of a router's one route.
 
@@ -68,34 +71,74 @@ def serve(router: Router, *, limited: bool = True) -> Handler:
     route = compile_route(router)
 
     def handler(event: Event, context: Any) -> Response:
-        started = time.perf_counter()
-        headers = event.get("headers") or {}
-        request_id = getattr(context, "aws_request_id", None) or event["requestContext"].get("requestId", "")
-        call = _Call(
-            trace.continue_trace(
-                headers.get("traceparent"),
-                headers.get("x-correlation-id"),
-                xray=os.environ.get("_X_AMZN_TRACE_ID", ""),
-                fallback=request_id,
-            ),
-            request_id,
-        )
-        token = trace.current.set(call.trace)
-        try:
-            response = _answered(route, event, headers, call, limited)
-        except Problem as problem:
-            response = _refused(problem, call)
-        except Exception:
-            logger().exception("request failed", route=route.path, trace_id=call.trace.trace_id, request_id=request_id)
-            response = _refused(problems.Fault(f"Quote {request_id} when you report this."), call)
-        finally:
-            trace.current.reset(token)
-        _note(route, event, call, response["statusCode"], time.perf_counter() - started)
-        return response
+        return _served(_answered, route, event, context, limited)
 
     handler.route = route  # type: ignore[attr-defined]
     handler.limited = limited  # type: ignore[attr-defined]
     return handler
+
+
+def refuse(*, limited: bool = True) -> Handler:
+    """The handler of an API's `$default` route: what no other route takes is answered in our words too (RFC 9457).
+
+    It asks nobody for credentials, so its role needs no rights. limited: counted by address, as all that is anonymous.
+    """
+
+    def handler(event: Event, context: Any) -> Response:
+        route = Route(event["requestContext"]["http"]["method"].upper(), "$default", 404, _no_route)
+        return _served(_unknown, route, event, context, limited)
+
+    handler.limited = limited  # type: ignore[attr-defined]
+    return handler
+
+
+def _served(answered: _Answered, route: Route, event: Event, context: Any, limited: bool) -> Response:
+    """What `answered` says, or the problem that it raises; logged and counted."""
+    started = time.perf_counter()
+    headers = event.get("headers") or {}
+    request_id = getattr(context, "aws_request_id", None) or event["requestContext"].get("requestId", "")
+    call = _Call(
+        trace.continue_trace(
+            headers.get("traceparent"),
+            headers.get("x-correlation-id"),
+            xray=os.environ.get("_X_AMZN_TRACE_ID", ""),
+            fallback=request_id,
+        ),
+        request_id,
+    )
+    token = trace.current.set(call.trace)
+    try:
+        response = answered(route, event, headers, call, limited)
+    except Problem as problem:
+        response = _refused(problem, call)
+    except Exception:
+        logger().exception("request failed", route=route.path, trace_id=call.trace.trace_id, request_id=request_id)
+        response = _refused(problems.Fault(f"Quote {request_id} when you report this."), call)
+    finally:
+        trace.current.reset(token)
+    _note(route, event, call, response["statusCode"], time.perf_counter() - started)
+    return response
+
+
+def _unknown(route: Route, event: Event, headers: Mapping[str, str], call: _Call, limited: bool) -> Response:
+    call.caller = Caller(Role.ANONYMOUS, address=viewer_address(event, headers))
+    path = str(event["rawPath"])
+    methods = known_paths.methods_at(path)
+    allow = ", ".join(methods)
+    # API Gateway sends preflights to a `$default` route and adds the CORS headers to whatever the answer is; browsers
+    # take only an answer of success. Not counted: the request that it asks for will be.
+    if route.method == "OPTIONS" and (methods or "access-control-request-method" in headers):
+        return _response(204, None, _JSON, call, {"allow": allow} if allow else {})
+    if limited:
+        _count(call.caller, call)
+    if methods and route.method not in methods:
+        call.headers["allow"] = allow
+        raise problems.MethodNotAllowed(f"{path} takes {allow}.")
+    raise problems.NoSuchRoute(f"Nothing is served at {path}.")
+
+
+def _no_route() -> None:
+    """What a refused request would have called."""
 
 
 def _answered(route: Route, event: Event, headers: Mapping[str, str], call: _Call, limited: bool) -> Response:

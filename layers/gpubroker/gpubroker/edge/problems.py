@@ -6,12 +6,24 @@ from gpubroker.kernel import errors
 
 CONTENT_TYPE = "application/problem+json"
 
+
+class NoSuchRoute(errors.NotFound):
+    code = "no-such-route"
+    title = "Nothing is served at this path"
+
+
+class MethodNotAllowed(errors.Problem):
+    code = "method-not-allowed"
+    title = "This path takes other methods"
+
+
 # Most particular first; a subclass in a context inherits its parent's status.
 _STATUSES: tuple[tuple[type[errors.Problem], int], ...] = (
     (errors.Malformed, 400),
     (errors.Unauthenticated, 401),
     (errors.Forbidden, 403),
     (errors.NotFound, 404),
+    (MethodNotAllowed, 405),
     (errors.Conflict, 409),
     (errors.Gone, 410),
     (errors.TooLarge, 413),
