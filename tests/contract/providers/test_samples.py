@@ -176,7 +176,9 @@ def test_verdas_bare_list_says_nothing_of_places() -> None:
 
 def test_the_launch_values_are_what_creating_needs_and_no_part_of_the_offers_text() -> None:
     on_demand, spot = normalise("vastai", sample("vastai"))[:2]
-    assert (on_demand.launch, spot.launch) == ({"ask_id": "7301122"}, {"ask_id": "7301122", "bid": "0.19"})
+    disk = {"storage_cost": "0.15", "storage_gb": 32}
+    assert on_demand.launch == {"ask_id": "7301122", **disk}
+    assert spot.launch == {"ask_id": "7301122", "bid": "0.19", **disk}
     assert "launch" not in repr(spot)
     shade = normalise("shadeform", sample("shadeform"))[0]
     assert shade.launch == {
@@ -185,6 +187,18 @@ def test_the_launch_values_are_what_creating_needs_and_no_part_of_the_offers_tex
         "shade_instance_type": "A6000",
         "os": "ubuntu22.04_cuda12.2_shade_os",
     }
+
+
+def test_disk_that_vastai_does_not_price_costs_what_the_listed_price_shows() -> None:
+    payload = sample("vastai")
+    rows = [row for row in payload["offers"] if isinstance(row, dict)]
+    for row in rows:
+        row.pop("storage_cost", None)
+        row |= {"dph_base": 0.3, "dph_total": 0.308}  # 32 GB at 0.18 a month
+    assert {offer.launch["storage_cost"] for offer in normalise("vastai", payload)} == {"0.180"}
+    for row in rows:
+        del row["dph_base"]
+    assert not any("storage_cost" in offer.launch for offer in normalise("vastai", payload))
 
 
 def test_one_log_line_tells_of_all_rows_that_were_left_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,9 @@ from typing import Any, Self
 from gpubroker.kernel.ids import stable_id
 from gpubroker.kernel.time import iso, parse_iso
 
+HOURS_PER_MONTH = 720
+"""What providers that price disk by the month divide by (30 days)."""
+
 
 class Availability(StrEnum):
     """How likely it is that the machine can be had, as the provider says it. Best first (DESIGN §7)."""
@@ -51,7 +54,9 @@ class Offer:
     reliability                0..1 where the provider measures it
     compliance_tags            sorted; only what the provider or a dated table says
     rentable                   True when this house can create it: an adapter exists and the provider says rentable
-    launch                     the provider's own values that creating it needs; never shown to a caller
+    launch                     the provider's own values that creating it needs; never shown to a caller. Two names
+                               mean the same everywhere: `storage_cost`, USD per GB and month (decimal text) of disk
+                               beyond the `storage_gb` that the price includes; absent where disk has no own price
     fetched_at                 when the provider's answer arrived, aware, UTC
     """
 

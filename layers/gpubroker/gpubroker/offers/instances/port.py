@@ -74,6 +74,7 @@ class InstanceOrder:
 class Instance:
     """An instance as the provider tells of it this moment; what it does not (yet) tell is None.
 
+    bid_too_low says of a failed one, in the answer to its create, that the provider wants a higher bid.
     native_status is the provider's own word. `jupyter_url` may hold a token that opens it: show it to its owner only.
     """
 
@@ -86,6 +87,7 @@ class Instance:
     ssh_user: str | None = None
     jupyter_url: str | None = field(default=None, repr=False)
     price_micros_per_hour: int | None = None
+    bid_too_low: bool = False
 
 
 class InstanceApi(Protocol):

@@ -28,6 +28,7 @@ _STATUS = {
     "offline": InstanceStatus.FAILED,
 }
 _NO_CAPACITY = ("no_such_ask", "not available", "no longer available", "already rented", "not rentable")
+_BID_TOO_LOW = "bid_too_low"
 _QUOTA = ("insufficient_credit", "insufficient credit", "lacks credit", "balance")
 _MOST_PAGES = 200
 
@@ -70,6 +71,7 @@ class VastInstances:
                 label=order.label,
                 status=InstanceStatus.PENDING if made else InstanceStatus.FAILED,
                 native_status="creating" if made else str(told.get("error") or "refused"),
+                bid_too_low=not made and _BID_TOO_LOW in answer.words(),
             )
         raise _refused(answer)
 
@@ -132,6 +134,8 @@ def _object(answer: Answer) -> Mapping[str, Any]:
 def _refused(answer: Answer) -> errors.ProviderError:
     words = answer.words()
     if answer.status != 429 and answer.status < 500:
+        if _BID_TOO_LOW in words:
+            return errors.NoCapacity(SLUG, "the bid is too low")
         if any(phrase in words for phrase in _NO_CAPACITY):
             return errors.NoCapacity(SLUG, "the ask is gone")
         if any(phrase in words for phrase in _QUOTA):

@@ -3,7 +3,8 @@
 POST /api/v0/bundles/ with a filter object; works without a key. No pagination, only a limit, whose default is small
 (vast-cli#268). Numbers in filters must be numbers: as text they return fewer rows (vast-cli#54).
 Units: gpu_ram and cpu_ram MB; disk_space GB; dph_total USD/h of the whole machine with `allocated_storage` GB of disk;
-min_bid USD/h of the whole machine without its disk, which is billed on top (dph_total - dph_base).
+min_bid USD/h of the whole machine without its disk, which is billed on top (dph_total - dph_base);
+storage_cost USD per GB of disk and month.
 cpu_ram is the whole host's: a tenant gets its share of the cores of it.
 Source: vast-ai/docs api-reference/openapi.yaml.
 """
@@ -18,7 +19,7 @@ import httpx
 from gpubroker.offers import wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
-from gpubroker.offers.offer import Availability, Offer, offer_id_of
+from gpubroker.offers.offer import HOURS_PER_MONTH, Availability, Offer, offer_id_of
 from gpubroker.offers.regions import canonical_region
 
 SLUG = "vastai"
@@ -45,6 +46,7 @@ class Ask(wire.Row):
     cpu_cores: float | None = None
     cpu_cores_effective: float | None = None
     disk_space: float | None = None
+    storage_cost: Decimal | None = None
     reliability2: float | None = None
     verified: bool | None = None
     verification: str | None = None
@@ -94,6 +96,16 @@ def _disk(ask: Ask) -> Decimal:
     return ask.dph_total - ask.dph_base
 
 
+def _storage(ask: Ask) -> dict[str, Any]:
+    """What disk beyond that of the listed price costs: as told, else as the listed price has it, else nothing known."""
+    cost = ask.storage_cost
+    if cost is None or not cost.is_finite() or cost < 0:
+        cost = _disk(ask) * HOURS_PER_MONTH / DISK_GB
+        if not cost:
+            return {}
+    return {"storage_cost": format(cost, "f"), "storage_gb": DISK_GB}
+
+
 def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool) -> Offer:
     gpus = wire.gpu_number(ask.num_gpus)
     whole, each, text = wire.price(native, gpus=gpus)
@@ -124,7 +136,11 @@ def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool
         reliability=ask.reliability2 if ask.reliability2 is not None and 0 <= ask.reliability2 <= 1 else None,
         compliance_tags=tags(SLUG, ("verified",) if ask.verified or ask.verification == "verified" else ()),
         rentable=free,
-        launch={"ask_id": ask.id, **({"bid": format(ask.min_bid, "f")} if spot and ask.min_bid else {})},
+        launch={
+            "ask_id": ask.id,
+            **({"bid": format(ask.min_bid, "f")} if spot and ask.min_bid else {}),
+            **_storage(ask),
+        },
         fetched_at=fetched_at,
     )
 
