@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -78,6 +79,15 @@ def test_auto_renew_renews_at_the_price_of_that_moment(world: World) -> None:
     assert world.types(rental.rental_id) == [
         "RentalRequested", "RentalReady", "RentalRenewed", "RentalEnding", "RentalEnded"
     ]  # fmt: skip
+
+
+def test_a_renewal_is_priced_with_its_disk(world: World) -> None:
+    world.providers.sell(replace(H100, disk_micros_per_gb=Decimal(200), disk_included_gb=32))
+    rental = rented(world, somebody(), auto_renew=True, disk_gb=132, max_total_price=3)
+    assert rental.members[0].price_micros == 2_020_000
+    world.providers.price(H100.offer_id, 2_500_000)
+    till_end(world, rental)
+    assert again(rental).members[0].price_micros == 2_520_000
 
 
 def somebody_of(rental: Rental) -> Caller:

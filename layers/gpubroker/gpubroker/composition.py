@@ -187,9 +187,12 @@ def _instances_of(provider: str) -> "InstanceApi":
 
 
 def _terms_of(offer: "Offer") -> "OfferTerms":
-    from gpubroker.offers.offer import Availability
+    from decimal import Decimal
+
+    from gpubroker.offers.offer import HOURS_PER_MONTH, Availability
     from gpubroker.rentals.ports import OfferTerms
 
+    per_gb_month = offer.launch.get("storage_cost")
     return OfferTerms(
         offer_id=offer.offer_id,
         provider=offer.provider,
@@ -201,6 +204,8 @@ def _terms_of(offer: "Offer") -> "OfferTerms":
         rentable=offer.rentable,
         available=offer.availability is not Availability.UNAVAILABLE,
         fetched_at=offer.fetched_at,
+        disk_micros_per_gb=None if per_gb_month is None else Decimal(per_gb_month) * 1_000_000 / HOURS_PER_MONTH,
+        disk_included_gb=offer.launch.get("storage_gb", 0),
     )
 
 
@@ -217,6 +222,7 @@ def _instance_of(told: "ProviderInstance") -> "Instance":
         ssh_user=told.ssh_user,
         jupyter_url=told.jupyter_url,
         price_micros=told.price_micros_per_hour,
+        bid_too_low=told.bid_too_low,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gpubroker import composition
 from gpubroker.offers import errors
 from gpubroker.offers.instances import lambdalabs, registry, runpod, shadeform, vastai
 from gpubroker.offers.instances.exchange import Exchange
@@ -288,6 +289,7 @@ def test_a_bid_that_was_too_low_left_a_contract_which_is_reported_as_failed(
     simulation.control("POST", "prices", provider="vastai", key=spot.provider_offer_id, factor=3)
     made = api_of("vastai").create(order(spot))
     assert made.status is InstanceStatus.FAILED
+    assert made.bid_too_low
     assert [one["instance_id"] for one in simulation.running("vastai")] == [made.instance_id]
     api_of("vastai").end(made.instance_id)
     assert simulation.running("vastai") == []
@@ -311,6 +313,35 @@ def test_an_interruptible_machine_costs_what_its_offer_says_its_disk_included(
     found = api_of("vastai").get(made.instance_id)
     assert found is not None
     assert found.price_micros_per_hour == spot.price_micros_per_hour
+
+
+@pytest.mark.parametrize("spot", [False, True], ids=["on demand", "interruptible"])
+@pytest.mark.parametrize("disk_gb", [32, 33, 500])
+def test_vastai_bills_what_the_terms_of_the_order_say_its_disk_included(
+    api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer], disk_gb: int, spot: bool
+) -> None:
+    offer = offer_of("vastai", spot=spot)
+    terms = composition._terms_of(offer).with_disk(disk_gb)
+    assert (terms.price_micros > offer.price_micros_per_hour) is (disk_gb > 32)
+    made = api_of("vastai").create(order(offer, disk_gb=disk_gb))
+    found = api_of("vastai").get(made.instance_id)
+    assert found is not None
+    # both sides round to micro-USD, the provider twice
+    assert found.price_micros_per_hour == pytest.approx(terms.price_micros, rel=0, abs=1)
+
+
+@pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug != "vastai"])
+def test_disk_has_no_price_of_its_own_elsewhere(offer_of: Callable[..., Offer], slug: str) -> None:
+    offer = offer_of(slug)
+    assert composition._terms_of(offer).with_disk(500).price_micros == offer.price_micros_per_hour
+
+
+def test_a_bid_that_was_too_low_and_left_nothing_is_no_capacity(offer_of: Callable[..., Offer]) -> None:
+    refusal = httpx.Response(400, json={"success": False, "error": "bid_too_low", "msg": "Bid is below the minimum."})
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: refusal))
+    api = vastai.VastInstances(Exchange("vastai", "https://console.vast.ai", {}, client))
+    with pytest.raises(errors.NoCapacity, match="bid"):
+        api.create(order(offer_of("vastai", spot=True)))
 
 
 def test_a_pod_of_several_gpus_costs_that_many(

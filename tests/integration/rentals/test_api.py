@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
@@ -109,6 +110,20 @@ def test_an_unknown_offer_is_404_and_a_dear_one_409_and_nothing_is_written(api: 
     assert dear.json["type"].endswith("price-over-limit")
     assert Rentals().held_by("usr_pro") == Holding()
     assert Rentals().newest_of("usr_pro", 10) == []
+
+
+def test_disk_beyond_what_the_offer_includes_is_part_of_the_price_and_of_the_limit(api: Api) -> None:
+    api.market.offers[TERMS.offer_id] = replace(TERMS, disk_micros_per_gb=Decimal("200.5"), disk_included_gb=32)
+    assert api.rent(disk_gb=32).json["price_per_hour_micros"] == 2_000_000
+    rental = api.rent(disk_gb=1_032).json
+    assert rental["price_per_hour_micros"] == 2_200_500
+    assert rental["max_total_price_micros"] == 2_200_500
+    assert Rentals().held_by("usr_pro").micros == 2_000_000 + 2_200_500
+    dear = api.rent(disk_gb=1_032, max_total_price=2.2)
+    assert dear.status == 409
+    assert dear.json["type"].endswith("price-over-limit")
+    assert "$2.2005 an hour ($0.2005 of it for the disk)" in dear.json["detail"]
+    assert api.rent(disk_gb=1_032, max_total_price=2.2005).status == 202
 
 
 @pytest.mark.parametrize(

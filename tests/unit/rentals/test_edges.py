@@ -137,6 +137,19 @@ def test_our_own_refusals_are_told_word_for_word_and_the_providers_are_not() -> 
     assert failures.of_task({"Error": "PriceOverLimit", "Cause": "not json"}).detail == "not json"
 
 
+def test_a_waiting_state_is_told_the_reason_by_the_name_that_leads_back_to_it() -> None:
+    dear = failures.Failure("price-over-limit", "The provider bills $3.")
+    assert failures.of_task({"Error": failures.error_of(dear), "Cause": dear.detail}) == dear
+    broken = failures.Failure("instance-failed", "Exited.")
+    assert failures.of_task({"Error": failures.error_of(broken), "Cause": broken.detail}).code == broken.code
+
+
+def test_a_bid_that_was_too_low_is_said_to_be_that() -> None:
+    told = failures.of_task({"Error": "BidTooLow", "Cause": '{"errorMessage": "gpb-x needs a higher bid"}'})
+    assert told.code == "bid-too-low"
+    assert "gpb-x" not in told.detail
+
+
 def test_looks_come_fast_at_first_and_then_every_fifteen_seconds() -> None:
     delays = [delay_before(turn) for turn in range(40)]
     assert delays[0] == 2

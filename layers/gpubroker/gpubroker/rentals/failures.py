@@ -22,6 +22,7 @@ _PLAIN = {
     "UnknownAnswer": Failure("provider-unavailable", "The provider gave an answer that we do not understand."),
     "CreateInFlight": Failure("provider-unavailable", "The provider did not say whether it made the instance."),
     "InstanceFailed": Failure("instance-failed", "The provider made an instance that does not run."),
+    "BidTooLow": Failure("bid-too-low", "The price of this interruptible offer rose: its provider wants a higher bid."),
     "States.Timeout": Failure("timed-out", "The instance was not ready in time."),
 }
 
@@ -34,6 +35,11 @@ def of_task(error: dict[str, str]) -> Failure:
     if name in _TELLING:
         return Failure(_TELLING[name], _message(error.get("Cause", "")))
     return _PLAIN.get(name) or Failure("internal-error", "Something went wrong on our side.")
+
+
+def error_of(failure: Failure) -> str:
+    """The error name under which a waiting state of a workflow is told why its member did not come about."""
+    return "PriceOverLimit" if failure.code == "price-over-limit" else "InstanceFailed"
 
 
 def _message(cause: str) -> str:

@@ -4,8 +4,9 @@ The classes of provider errors carry the names that the state machines' Retry an
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal, Protocol
 
 from gpubroker.kernel.money import MicroUsd
@@ -16,7 +17,12 @@ InstanceStatus = Literal["pending", "running", "failed", "ended"]
 
 @dataclass(frozen=True, slots=True)
 class OfferTerms:
-    """An offer as it stands now. price_micros is micro-USD per hour for the whole instance."""
+    """An offer as it stands now.
+
+    price_micros        micro-USD per hour for the whole instance, with `disk_included_gb` of disk
+    disk_micros_per_gb  micro-USD per hour for each GB of disk beyond that; None where disk is not billed by its size
+    disk_part_micros    how much of the price is for disk that an order asked for beyond what is included
+    """
 
     offer_id: str
     provider: str
@@ -28,6 +34,20 @@ class OfferTerms:
     rentable: bool
     available: bool = True
     fetched_at: datetime | None = None
+    disk_micros_per_gb: Decimal | None = None
+    disk_included_gb: int = 0
+    disk_part_micros: MicroUsd = 0
+
+    def with_disk(self, disk_gb: int | None) -> "OfferTerms":
+        """These terms for an order of that much disk (None: what is included), rounded half to even once.
+
+        Less than is included costs the same. Terms that are for an order already are returned as they are.
+        """
+        if self.disk_micros_per_gb is None:
+            return self
+        more = max(0, (disk_gb or 0) - self.disk_included_gb)
+        part = int((self.disk_micros_per_gb * more).to_integral_value(rounding=ROUND_HALF_EVEN))
+        return replace(self, price_micros=self.price_micros + part, disk_part_micros=part, disk_micros_per_gb=None)
 
     def agreed(self) -> AgreedOffer:
         return AgreedOffer(self.offer_id, self.provider, self.gpu_model, self.gpu_count, self.spot, self.region)
@@ -60,7 +80,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance as its provider tells of it."""
+    """An instance as its provider tells of it.
+
+    price_micros  what the provider bills per hour, in micro-USD; None where it does not say
+    bid_too_low   why it failed: its provider wants a higher bid (told by the answer to the create only)
+    """
 
     instance_id: str
     label: str
@@ -71,6 +95,7 @@ class Instance:
     ssh_user: str | None = None
     jupyter_url: str | None = None
     price_micros: MicroUsd | None = None
+    bid_too_low: bool = False
 
     @property
     def alive(self) -> bool:

@@ -5,6 +5,7 @@ facts out. A function that has nothing to do returns its rental unchanged, since
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Conflict
@@ -40,6 +41,10 @@ CREATE_MAY_TAKE = timedelta(seconds=45)
 """Longer than the function that creates may live (30 s): past it, a create that was sent has had its effect."""
 
 
+TOLERATED = Decimal("1.1")
+"""How far a provider may bill an instance over the limit before it is undone. The customer pays the agreed price; this
+bounds what the house pays on top, for storage that some offers leave out."""
+
 MISSES = 3
 """A provider's list may lag behind its create: an instance counts as vanished at the third look without it."""
 
@@ -71,6 +76,10 @@ class InstanceFailed(Exception):
     """The provider made an instance that does not run."""
 
 
+class BidTooLow(Exception):
+    """The price of an interruptible machine rose over the bid between its reading and the order."""
+
+
 class NotReadyYet(Exception):
     """Members are missing although every step before has succeeded: a fault that undoing repairs."""
 
@@ -83,8 +92,9 @@ def refuse_unfit(terms: OfferTerms, limit: MicroUsd | None) -> None:
             offer_id=terms.offer_id,
         )
     if limit is not None and terms.price_micros > limit:
+        disk = f" ({dollars(terms.disk_part_micros)} of it for the disk)" if terms.disk_part_micros else ""
         raise PriceOverLimit(
-            f"The price is {dollars(terms.price_micros)} an hour, your max_total_price is {dollars(limit)}.",
+            f"The price is {dollars(terms.price_micros)} an hour{disk}, your max_total_price is {dollars(limit)}.",
             offer_id=terms.offer_id,
             price_per_hour=usd(terms.price_micros),
         )
@@ -105,7 +115,8 @@ def request(
     deployment: str,
     now: datetime,
 ) -> Step:
-    """A new rental. Without a limit of the caller's, the price that is shown now is the limit."""
+    """A new rental. Without a limit of the caller's, the price of the order as it is now is the limit."""
+    terms = terms.with_disk(launch.disk_gb)
     refuse_unfit(terms, limit)
     rental = Rental(
         rental_id=rental_id,
@@ -172,6 +183,7 @@ def agree(rental: Rental, operation_id: str, terms: OfferTerms | None, now: date
         raise Superseded(f"{rental.rental_id} is {rental.phase}")
     if terms is None:
         raise OfferNotAvailable("The offer vanished from its provider.")
+    terms = terms.with_disk(rental.launch.disk_gb)
     refuse_unfit(terms, rental.max_price_micros)
     members = tuple(replace(member, offer=terms.agreed(), price_micros=terms.price_micros) for member in rental.members)
     operation = replace(operation, deadline=now + LOOK_AFTER)
@@ -223,6 +235,14 @@ def token_used(rental: Rental, member_id: str, token: str) -> Step:
     return rental.with_member(replace(member, task_token=None)), ()
 
 
+def over_limit(rental: Rental, instance: Instance) -> str | None:
+    """The sentence that says so, where the provider bills more than the limit and what is tolerated over it."""
+    billed, limit = instance.price_micros, rental.max_price_micros
+    if billed is None or billed <= TOLERATED * limit:
+        return None
+    return f"The provider bills {dollars(billed)} an hour for the instance, your max_total_price is {dollars(limit)}."
+
+
 def observed(rental: Rental, member_id: str, instance: Instance | None, now: datetime) -> Step:
     """What the provider says of a member that is being created. From here on a running one is charged."""
     member = rental.member(member_id)
@@ -234,6 +254,8 @@ def observed(rental: Rental, member_id: str, instance: Instance | None, now: dat
         said = instance.native_status or instance.status if instance else "nothing of it"
         failure = Failure("instance-failed", f"{member.offer.provider} made an instance that does not run ({said}).")
         return rental.with_member(replace(member, failure=failure)), ()
+    if dear := over_limit(rental, instance):
+        return rental.with_member(replace(member, failure=Failure(PriceOverLimit.code, dear))), ()
     if instance.status != "running":
         return (rental.with_member(replace(member, misses=0)) if member.misses else rental), ()
     at = whole_second(now)

@@ -101,7 +101,8 @@ def agree_added(
     wanted = [rental.member(member_id) for member_id in operation.members]
     if any(member.asked or not member.live for member in wanted):
         return rental, ()  # agreed before; this is a second call
-    fit = [terms for terms in similar if is_fit(rental, terms)]
+    fit = [priced for terms in similar if is_fit(rental, priced := terms.with_disk(rental.launch.disk_gb))]
+    own = own and own.with_disk(rental.launch.disk_gb)
     if own is not None and is_fit(rental, own):
         offers = [own] * len(wanted)
     elif fit:
@@ -114,7 +115,9 @@ def agree_added(
 
 
 def is_fit(rental: Rental, terms: OfferTerms) -> bool:
-    return terms.rentable and terms.available and terms.price_micros <= rental.max_price_micros
+    """Whether an added member may be of this offer; what its disk costs is counted in."""
+    price = terms.with_disk(rental.launch.disk_gb).price_micros
+    return terms.rentable and terms.available and price <= rental.max_price_micros
 
 
 def give_up(rental: Rental, operation_id: str, member_id: str, failure: Failure, now: datetime) -> Step:
@@ -139,7 +142,7 @@ def replaced(
     fit = [terms for terms in similar if is_fit(rental, terms) and terms.offer_id not in tried]
     if not fit or replacements(rental, operation, member_id) >= REPLACEMENTS:
         raise OfferNotAvailable("No similar offer could be had within your limit.")
-    rental = with_new_members(rental, [fit[0]], deployment=deployment)
+    rental = with_new_members(rental, [fit[0].with_disk(rental.launch.disk_gb)], deployment=deployment)
     successor = rental.members[-1].member_id
     rental = rental.with_member(replace(member, replaced_by=successor))
     operation = replace(operation, members=(*operation.members, successor))

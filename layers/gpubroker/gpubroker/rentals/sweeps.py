@@ -54,7 +54,7 @@ class DueSweep:
         return "expired"
 
     def _renew(self, rental: Rental) -> str:
-        prices = {m.member_id: p for m in rental.live_members if (p := self._price_now(m)) is not None}
+        prices = {m.member_id: p for m in rental.live_members if (p := self._price_now(rental, m)) is not None}
         now = self._clock()
         try:
             self._rentals.change(rental.tenant, rental.rental_id, lambda r: terms.renew(r, prices, now))
@@ -64,12 +64,12 @@ class DueSweep:
             return self._expire(rental, f"Not renewed: {refused.detail}")
         return "renewed"
 
-    def _price_now(self, member: Member) -> MicroUsd | None:
+    def _price_now(self, rental: Rental, member: Member) -> MicroUsd | None:
         """The price of this moment: as offered, else as the provider bills the instance (what is rented is often
         offered no more); None when neither is told, and then the agreed price stays."""
         offered = self._offers.offer(member.offer.offer_id)
         if offered is not None:
-            return offered.price_micros
+            return offered.with_disk(rental.launch.disk_gb).price_micros
         if member.instance_id is None:
             return None
         instance = self._compute.get(member.offer.provider, member.instance_id)

@@ -4,7 +4,6 @@ of it; each may be called again at any point, and gets on from what the rental s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from gpubroker.kernel.time import Clock
@@ -25,15 +24,11 @@ from gpubroker.rentals.ports import (
 )
 from gpubroker.rentals.rental import Member, MemberPhase, Rental, Work
 from gpubroker.rentals.repository import Rentals
-from gpubroker.rentals.rules import CreateInFlight, InstanceFailed, PriceOverLimit, Step, Superseded
+from gpubroker.rentals.rules import BidTooLow, CreateInFlight, InstanceFailed, PriceOverLimit, Step, Superseded
 from gpubroker.rentals.steps import Steps
 
 SIMILAR = 20
 """How many similar offers are considered for an addition."""
-
-TOLERATED = Decimal("1.1")
-"""How far a provider may bill an instance over the limit before it is undone. The customer pays the agreed price; this
-bounds what the house pays on top, for storage that some offers leave out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +104,10 @@ class Tasks:
         for extra in found[1:]:
             self._compute.end(member.offer.provider, extra.instance_id)
         self._change(work, lambda r: rules.created(r, member_id, instance))
-        if instance.price_micros is not None and instance.price_micros > TOLERATED * rental.max_price_micros:
-            raise PriceOverLimit("The provider bills the instance at more than its offer said.")
+        if instance.bid_too_low:
+            raise BidTooLow(f"{member.label} needs a higher bid")
+        if dear := rules.over_limit(rental, instance):
+            raise PriceOverLimit(dear)
         if instance.status == "failed":
             raise InstanceFailed(f"{member.label} failed at once")
         return _member(work, member_id)
@@ -184,7 +181,7 @@ class Tasks:
             self._steps.fail(token, "Superseded", f"{member_id} is {member.phase}")
             outcome = "superseded"
         elif member.failure is not None:
-            self._steps.fail(token, "InstanceFailed", member.failure.detail)
+            self._steps.fail(token, failures.error_of(member.failure), member.failure.detail)
             outcome = "failed"
         else:
             return None
