@@ -51,7 +51,7 @@ UsdPerHour = Annotated[
     Field(gt=0, le=1_000_000, allow_inf_nan=False),
     BeforeValidator(_exact),
     _shown(
-        "USD per hour for one whole instance; by default the price shown when this is asked",
+        "USD per hour for one whole instance; by default the price when this is asked, disk included",
         exclusiveMinimum=0,
         maximum=1_000_000,
     ),
