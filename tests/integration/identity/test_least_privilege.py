@@ -33,7 +33,7 @@ def allowed():
     found = {}
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            statements = [part for policy in resource["Properties"]["Policies"] for part in policy["Statement"]]
+            statements = [part for policy in resource["Properties"].get("Policies", ()) for part in policy["Statement"]]
             actions = [
                 a
                 for part in statements

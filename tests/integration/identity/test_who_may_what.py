@@ -13,7 +13,7 @@ KEYS = {"create_api_key", "list_api_keys", "delete_api_key"}
 ADMINISTRATION = {"create_service_account", "list_service_accounts", "rotate_service_secret", "delete_service_account",
                   "find_user", "get_user", "change_plan", "change_user_status"}  # fmt: skip
 INTERNAL = {"validate_token", "get_service_permissions"}
-UNROUTED = {"relay_events", "rotate_signing_keys", "send_mail"}
+UNROUTED = {"refuse_route", "relay_events", "rotate_signing_keys", "send_mail"}
 
 CALLERS = ("anonymous", "free", "pro", "enterprise", "key", "admin", "admin key", "service", "narrow service", "agent")
 PEOPLE = {"free", "pro", "enterprise", "admin"}
