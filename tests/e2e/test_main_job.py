@@ -181,7 +181,7 @@ def test_every_role_has_a_ready_caller(environment):
             assert by_key.status_code == 200, (role, by_key.text)
 
 
-def test_the_journey_that_make_run_prints_goes_through(environment):
+def test_the_journey_that_make_run_prints_goes_through(environment, offer):
     lines: list[str] = []
     rental = journey.play(environment, say=lines.append)
     text = "\n".join(lines)
