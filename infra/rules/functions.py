@@ -21,6 +21,8 @@ ENVIRONMENT_NAMES = frozenset(
         "PROVIDERS_URL",
         "PROVIDER_KEYS_SECRET",
         "REDIS_URL",
+        "DELIVERY_TABLE",
+        "PRICES_TABLE",
         "RENTALS_TABLE",
         "SIGNING_KEYS_SECRET",
         "ACCESS_TOKEN_SECONDS",

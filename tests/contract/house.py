@@ -29,7 +29,13 @@ from infra.rules.templates import all_templates, resources
 REGION = "us-east-1"
 ADDRESS = "203.0.113.7"
 EDGE_SECRET = "the-edge-of-the-contract-tests"
-CONTEXT_TABLES = {"IdentityTable": "IDENTITY_TABLE", "OffersTable": "OFFERS_TABLE", "RentalsTable": "RENTALS_TABLE"}
+CONTEXT_TABLES = {
+    "DeliveryTable": "DELIVERY_TABLE",
+    "IdentityTable": "IDENTITY_TABLE",
+    "OffersTable": "OFFERS_TABLE",
+    "PricesTable": "PRICES_TABLE",
+    "RentalsTable": "RENTALS_TABLE",
+}
 
 
 @dataclass

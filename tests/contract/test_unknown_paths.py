@@ -20,7 +20,7 @@ UNKNOWN = (
     "/nowhere",
     "/docs/",
 )
-CONTEXTS = ("console", "identity", "offers", "rentals")
+CONTEXTS = ("console", "delivery", "identity", "offers", "prices", "rentals")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"])
@@ -80,7 +80,7 @@ def test_refusals_are_limited_by_address_where_redis_is(house: House, monkeypatc
     limiter = Counting()
     monkeypatch.setattr(rate_limits, "limiter", lambda: limiter)
     for context in CONTEXTS:
-        assert import_module(f"{context}.refuse_route").handler.limited is (context in ("offers", "rentals"))
+        assert import_module(f"{context}.refuse_route").handler.limited is (context not in ("console", "identity"))
     assert house.call("GET", "/api/v2/providers/one/two", token="of.long.ago").status == 429
     assert house.call("GET", "/api/v2/rentals/one/two").status == 429
     assert house.call("OPTIONS", "/api/v2/providers").status == 204
@@ -98,4 +98,4 @@ def test_every_http_api_has_the_route_and_its_function_may_do_nothing() -> None:
             assert not bare or "Policies" not in properties
     apis = {(path.stem, name) for path in all_templates() for name in resources(path, "AWS::Serverless::HttpApi")}
     assert led == apis
-    assert len(apis) == 7
+    assert len(apis) == 11

@@ -1,0 +1,1 @@
+"""The Lambdas of delivery: one file, one function."""

@@ -1,0 +1,1 @@
+"""The Lambdas of prices: one file, one function."""

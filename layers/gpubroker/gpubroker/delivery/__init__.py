@@ -1,0 +1,1 @@
+"""Delivery: every way an event leaves for a subscriber."""

@@ -1,0 +1,1 @@
+"""Prices: the stream of changes, what it tells, its history, and alerts."""
