@@ -5,6 +5,7 @@ Tags that a provider's own answer states ("verified", "secure-cloud") are added 
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 AS_OF = "2026-07-11"
 
@@ -24,7 +25,12 @@ _ATTESTED: dict[tuple[str, str], tuple[str, ...]] = {
 
 def tags(provider: str, stated: Iterable[str] = ()) -> tuple[str, ...]:
     """Sorted: what the answer stated, and what the table says of this provider (and of its stated tier)."""
+    return _tags(provider, tuple(stated))
+
+
+@lru_cache(maxsize=4096)
+def _tags(provider: str, stated: tuple[str, ...]) -> tuple[str, ...]:
     found = set(stated)
-    for tier in ("", *tuple(found)):
+    for tier in ("", *stated):
         found.update(_ATTESTED.get((provider, tier), ()))
     return tuple(sorted(found))

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Literal, TypeAlias
 
 from gpubroker.offers.offer import Availability
-from gpubroker.offers.parts import Columns
+from gpubroker.offers.parts import UNPRICED, Columns
 from gpubroker.offers.ranking import Direction
 
 CriterionName: TypeAlias = Literal["price", "performance", "availability", "latency"]
@@ -63,7 +63,7 @@ def values_of(columns: Columns, name: str, origin: str = USUAL_ORIGIN) -> list[f
     """The criterion's value of each row; None where it is not known. Prices are USD per GPU-hour."""
     match name:
         case "price":
-            return [price / 1_000_000 for price in columns.price]
+            return [None if price == UNPRICED else price / 1_000_000 for price in columns.price]
         case "performance":
             return [tflops or None for tflops in columns.tflops]
         case "availability":

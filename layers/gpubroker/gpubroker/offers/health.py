@@ -8,6 +8,7 @@ from typing import Any
 from gpubroker.kernel.errors import Unavailable
 from gpubroker.kernel.time import iso
 from gpubroker.offers.market import Market, MarketReader
+from gpubroker.offers.parts import UNPRICED
 from gpubroker.offers.state import PartState
 
 VERSION = "2.0.0"
@@ -96,7 +97,10 @@ def stats(market: Market, now: float) -> dict[str, Any]:
     columns, live = index.columns, index.live
     prices: dict[str, list[int]] = {}
     for row in live:
-        prices.setdefault(columns.gpu_model[row], []).append(columns.price[row])
+        known = prices.setdefault(columns.gpu_model[row], [])
+        if columns.price[row] != UNPRICED:
+            known.append(columns.price[row])
+    offered = Counter(columns.gpu_model[row] for row in live)
     everything = [price for some in prices.values() for price in some]
     return {
         "provider_count": len({index.providers[row] for row in live}),
@@ -106,10 +110,10 @@ def stats(market: Market, now: float) -> dict[str, Any]:
         "by_provider": dict(sorted(Counter(index.providers[row] for row in live).items())),
         "by_gpu_model": {
             model: {
-                "offers": len(some),
-                "min_price_per_gpu_hour": min(some) / 1_000_000,
+                "offers": offered[model],
+                "min_price_per_gpu_hour": min(some) / 1_000_000 if some else None,
                 "average_price_per_gpu_hour": _average(some),
-                "max_price_per_gpu_hour": max(some) / 1_000_000,
+                "max_price_per_gpu_hour": max(some) / 1_000_000 if some else None,
             }
             for model, some in sorted(prices.items())
         },

@@ -42,6 +42,7 @@ class OfferLookup:
             if state is not None
             for offer in offers
             if offer.rentable
+            and offer.price_micros_per_hour is not None
             and offer.gpu_model == gpu_model
             and offer.gpu_count == gpu_count
             and offer.availability is not Availability.UNAVAILABLE
@@ -49,13 +50,14 @@ class OfferLookup:
         ]
 
         def distance(offer: Offer) -> tuple[bool, bool, bool, int, str]:
+            price = offer.price_micros_per_hour or 0
             if near is None:
-                return (False, False, False, offer.price_micros_per_hour, offer.offer_id)
+                return (False, False, False, price, offer.offer_id)
             return (
                 offer.spot != near.spot,
                 offer.provider != near.provider,
                 offer.region != near.region,
-                abs(offer.price_micros_per_hour - near.price_micros_per_hour),
+                abs(price - (near.price_micros_per_hour or 0)),
                 offer.offer_id,
             )
 

@@ -34,6 +34,7 @@ class Offer:
 
     offer_id                   ours: `<provider>-<20 characters>`, the same at every fetch (see `offer_id_of`)
     provider                   our slug: vastai, runpod, ...
+    cloud                      our slug of the cloud behind it, where the provider resells another's machine
     provider_offer_id          the provider's own name of it: an ask id, a GPU type id, an instance type, a VM size
     source                     the call or the dated table that said so, for example "POST /api/v0/bundles/"
     gpu_model                  canonical name ("H100", "RTX 4090"), see `gpus.py`; an unknown model's own name, trimmed
@@ -44,9 +45,11 @@ class Offer:
     interconnect               "SXM5", "PCIe", "NVL", "OAM" ...: the form of the GPU
     region                     canonical, see `regions.py`; None when the native name is not known
     native_region              as the provider writes it
-    price_micros_per_hour      whole machine, micro-USD
+    price_micros_per_hour      whole machine, micro-USD; None when the provider sells it and tells no price
     price_micros_per_gpu_hour  the same divided by gpu_count, half even
     currency, native_price     what the provider said: ISO 4217 code, and the decimal text for the whole machine
+    exchange_rate              USD for one unit of `currency` (decimal text) and the day of that rate, where it is not
+    exchange_rate_as_of        USD, see `rates.py`
     spot                       True when it may be taken away (interruptible, spot, bid)
     availability               see Availability
     availability_confidence    0..1: how much that word is worth. 1 for a single machine that is listed as free now,
@@ -66,11 +69,14 @@ class Offer:
     source: str
     gpu_model: str
     gpu_count: int
-    price_micros_per_hour: int
-    price_micros_per_gpu_hour: int
+    price_micros_per_hour: int | None
+    price_micros_per_gpu_hour: int | None
     currency: str
-    native_price: str
+    native_price: str | None
     fetched_at: datetime
+    exchange_rate: str | None = None
+    exchange_rate_as_of: str | None = None
+    cloud: str | None = None
     vram_gb_per_gpu: int | None = None
     vcpus: float | None = None
     ram_gb: float | None = None
@@ -98,11 +104,16 @@ class Offer:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """The offer that `to_record` wrote. Raises KeyError, TypeError or ValueError on anything else."""
-        values = dict(record)
-        values["fetched_at"] = _moment_of(values["fetched_at"])
-        values["availability"] = Availability(values["availability"])
-        values["compliance_tags"] = tuple(values.get("compliance_tags", ()))
-        return cls(**values)
+        return cls.from_values(record, _moment_of(record["fetched_at"]))
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any], fetched_at: datetime) -> Self:
+        """The same of a record without its time. Raises KeyError, TypeError or ValueError on anything else."""
+        made = dict(values)
+        made["fetched_at"] = fetched_at
+        made["availability"] = Availability(made["availability"])
+        made["compliance_tags"] = tuple(made.get("compliance_tags", ()))
+        return cls(**made)
 
 
 _FIELDS = tuple(one.name for one in fields(Offer))
@@ -114,7 +125,7 @@ def _moment_of(text: str) -> datetime:
     return parse_iso(text)
 
 
-@lru_cache(maxsize=32_768)
+@lru_cache(maxsize=262_144)  # more than the market has: one that is too small never finds anything
 def offer_id_of(provider: str, *identity: object) -> str:
     """Our id of an offer: made of what does not change while it stays the same offer.
 

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from gpubroker.offers import bitmaps
 from gpubroker.offers.criteria import AVAILABILITY_LEVEL
 from gpubroker.offers.index import OfferIndex, Order, Sort
+from gpubroker.offers.parts import UNPRICED
 
 Sized: TypeAlias = tuple[str, int]
 """A canonical model and GB of VRAM of one GPU."""
@@ -126,16 +127,15 @@ def _priced(index: OfferIndex, order: Order, filters: Filters, sort: Sort) -> in
     low, high = filters.min_price, filters.max_price
     if low is None and high is None:
         return order.everything
+    high = min(high if high is not None else UNPRICED, UNPRICED - 1)  # what has no price is in no range of prices
     if sort == "price":  # a range of prices is a range of positions
         start = 0 if low is None else index.after(sort, [low, ""])
-        end = len(order.rows) if high is None else index.after(sort, [high + 1, ""])
+        end = index.after(sort, [high + 1, ""])
         return bitmaps.span(start, end)
     found = order.everything
     if low is not None:
         found &= order.price.at_least(low, order.everything)
-    if high is not None:
-        found &= order.price.at_most(high, order.everything)
-    return found
+    return found & order.price.at_most(high, order.everything)
 
 
 def _any(bits: Mapping[Any, int], wanted: tuple[Any, ...]) -> int:

@@ -125,16 +125,17 @@ def price_changes(old: Mapping[str, Offer], new: Iterable[Offer], timestamp: str
     """The records of the price stream (checklist 321): offers that were there and cost something else now.
 
     Prices are USD per GPU-hour, as in alerts and filters, with their exact micro-USD and the whole machine's beside.
+    An offer whose price was not told before, or is not told now, has no change of price.
     """
     return [
         {
             "provider": offer.provider,
             "offer_id": offer.offer_id,
-            "old_price": usd(was.price_micros_per_gpu_hour),
-            "new_price": usd(offer.price_micros_per_gpu_hour),
+            "old_price": usd(was),
+            "new_price": usd(now),
             "timestamp": timestamp,
-            "old_price_micros": was.price_micros_per_gpu_hour,
-            "new_price_micros": offer.price_micros_per_gpu_hour,
+            "old_price_micros": was,
+            "new_price_micros": now,
             "new_price_micros_per_hour": offer.price_micros_per_hour,
             "gpu_type": offer.gpu_model,
             "gpu_count": offer.gpu_count,
@@ -142,7 +143,10 @@ def price_changes(old: Mapping[str, Offer], new: Iterable[Offer], timestamp: str
             "spot": offer.spot,
         }
         for offer in new
-        if (was := old.get(offer.offer_id)) is not None and was.price_micros_per_hour != offer.price_micros_per_hour
+        if (before := old.get(offer.offer_id)) is not None
+        and before.price_micros_per_hour != offer.price_micros_per_hour
+        and (was := before.price_micros_per_gpu_hour) is not None
+        and (now := offer.price_micros_per_gpu_hour) is not None
     ]
 
 
@@ -175,14 +179,21 @@ def _heartbeat(before: PartState, after: PartState) -> Result:
     return Result(after)
 
 
+def _known_before(before: PartState, buckets: list[str]) -> dict[str, Offer]:
+    """The offers that these buckets held, by id; none of buckets that another version of this house wrote."""
+    if not buckets:
+        return {}
+    try:
+        stored = store.records_of(before.provider, buckets, before.fetched_at or 0.0)
+    except parts.UnknownFormat:
+        return {}
+    return {offer.offer_id: offer for offers in stored.values() for offer in offers}
+
+
 def _rewritten(before: PartState, good: PartState, changed: dict[str, list[Offer]]) -> Result:
     moment = datetime.fromtimestamp(good.checked_at, UTC)
     known = [name for name in changed if name in before.buckets]
-    old = {
-        offer.offer_id: offer
-        for offers in (store.records_of(good.provider, known, before.fetched_at or 0.0) if known else {}).values()
-        for offer in offers
-    }
+    old = _known_before(before, known)
     counted = 0
 
     def facts(names: set[str]) -> list[Fact]:

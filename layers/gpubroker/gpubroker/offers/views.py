@@ -14,13 +14,15 @@ from gpubroker.offers.offer import Offer
 def public(offer: Offer) -> dict[str, Any]:
     """What anybody may see of an offer, without what belongs to its provider's part. Unknown values are null.
 
-    Prices are USD, with the exact integer number of micro-USD beside them; `fp16_tflops` and
+    Prices are USD, with the exact integer number of micro-USD beside them, null where the provider tells none;
+    `exchange_rate` is USD for one unit of `currency` on the day beside it; `fp16_tflops` and
     `memory_bandwidth_gb_s` are of one GPU, from the dated table in gpu_figures.py.
     """
     figures = gpus.performance(offer.gpu_model, offer.interconnect, offer.vram_gb_per_gpu)
     return {
         "offer_id": offer.offer_id,
         "provider": offer.provider,
+        "cloud": offer.cloud or offer.provider,
         "provider_offer_id": offer.provider_offer_id,
         "source": offer.source,
         "gpu_model": offer.gpu_model,
@@ -32,12 +34,14 @@ def public(offer: Offer) -> dict[str, Any]:
         "interconnect": offer.interconnect,
         "region": offer.region,
         "native_region": offer.native_region,
-        "price_per_hour": usd(offer.price_micros_per_hour),
+        "price_per_hour": _usd(offer.price_micros_per_hour),
         "price_micros_per_hour": offer.price_micros_per_hour,
-        "price_per_gpu_hour": usd(offer.price_micros_per_gpu_hour),
+        "price_per_gpu_hour": _usd(offer.price_micros_per_gpu_hour),
         "price_micros_per_gpu_hour": offer.price_micros_per_gpu_hour,
         "currency": offer.currency,
         "native_price": offer.native_price,
+        "exchange_rate": offer.exchange_rate,
+        "exchange_rate_as_of": offer.exchange_rate_as_of,
         "spot": offer.spot,
         "availability": offer.availability.value,
         "availability_confidence": offer.availability_confidence,
@@ -47,3 +51,7 @@ def public(offer: Offer) -> dict[str, Any]:
         "compliance_tags": list(offer.compliance_tags),
         "rentable": offer.rentable,
     }
+
+
+def _usd(micros: int | None) -> float | None:
+    return None if micros is None else usd(micros)

@@ -23,6 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from gpubroker.kernel.money import micros
 from gpubroker.offers import errors
 from gpubroker.offers.offer import Offer, as_moment
+from gpubroker.offers.rates import Rates, UnknownCurrency
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +75,82 @@ def price(value: Decimal | str | float | None, *, gpus: int) -> tuple[int, int, 
 
     Raises Refused when there is none, when it is not positive, or when it is absurd (`MAX_PRICE_PER_GPU`).
     """
+    if type(value) is float and (quick := _quick_price(value, gpus)):
+        return quick
     exact = amount(value)
-    if exact is None or exact <= 0 or exact > MAX_PRICE_PER_GPU * gpus:
+    if exact is None:
+        raise Refused("price")
+    whole, each = _micros_of(exact, gpus)
+    return whole, each, format(exact.normalize(), "f")
+
+
+def _micros_of(exact: Decimal, gpus: int) -> tuple[int, int]:
+    if exact <= 0 or exact > MAX_PRICE_PER_GPU * gpus:
         raise Refused("price")
     whole = micros(exact)
     if whole == 0:
         raise Refused("price")
-    return whole, micros(exact / gpus), format(exact.normalize(), "f")
+    return whole, micros(exact / gpus)
+
+
+def _quick_price(value: float, gpus: int) -> tuple[int, int, str] | None:
+    """The same for a usual JSON number, without decimals: None where rounding could come out otherwise.
+
+    A product of a double is off by 1e-16 of itself, under 1e-5 micro-USD here; only nearer than that to a half could
+    it round to the other side.
+    """
+    if not 1e-4 <= value <= 1000.0:
+        return None
+    scaled = value * 1e6
+    each = scaled / gpus
+    whole, of_one = round(scaled), round(each)
+    if abs(scaled - whole) > 0.4999 or abs(each - of_one) > 0.4999:
+        return None
+    return whole, of_one, repr(value).removesuffix(".0")
+
+
+def priced(
+    value: Decimal | str | float | None, *, gpus: int, currency: str = "USD", rates: Rates | None = None
+) -> dict[str, Any]:
+    """The fields of an Offer that say what the whole machine costs per hour, from its price in any currency.
+
+    Raises Refused as `price` does, and for a currency that `rates` does not have (counted as "currency").
+    """
+    if currency == "USD":
+        whole, each, text = price(value, gpus=gpus)
+        return {
+            "price_micros_per_hour": whole,
+            "price_micros_per_gpu_hour": each,
+            "currency": "USD",
+            "native_price": text,
+        }
+    exact = amount(value)
+    if exact is None:
+        raise Refused("price")
+    if rates is None:
+        raise Refused("currency")
+    try:
+        rate = rates.rate(currency)
+    except UnknownCurrency as error:
+        raise Refused("currency") from error
+    whole, each = _micros_of(exact * rate, gpus)
+    return {
+        "price_micros_per_hour": whole,
+        "price_micros_per_gpu_hour": each,
+        "currency": currency,
+        "native_price": format(exact.normalize(), "f"),
+        "exchange_rate": format(rate.normalize(), "f"),
+        "exchange_rate_as_of": rates.day,
+    }
+
+
+UNPRICED: dict[str, Any] = {
+    "price_micros_per_hour": None,
+    "price_micros_per_gpu_hour": None,
+    "currency": "USD",
+    "native_price": None,
+}
+"""The same fields where a provider sells the machine and its API tells no price."""
 
 
 def gpu_number(value: int | None) -> int:

@@ -19,7 +19,8 @@ InstanceStatus = Literal["pending", "running", "failed", "ended"]
 class OfferTerms:
     """An offer as it stands now.
 
-    price_micros        micro-USD per hour for the whole instance, with `disk_included_gb` of disk
+    price_micros        micro-USD per hour for the whole instance, with `disk_included_gb` of disk; 0 where not `priced`
+    priced              whether its provider tells a price; one that does not is never rentable
     disk_micros_per_gb  micro-USD per hour for each GB of disk beyond that; None where disk is not billed by its size
     disk_part_micros    how much of the price is for disk that an order asked for beyond what is included
     """
@@ -32,6 +33,7 @@ class OfferTerms:
     spot: bool
     price_micros: MicroUsd
     rentable: bool
+    priced: bool = True
     available: bool = True
     fetched_at: datetime | None = None
     disk_micros_per_gb: Decimal | None = None

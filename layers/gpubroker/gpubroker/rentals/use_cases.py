@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from gpubroker.kernel.caller import Caller
-from gpubroker.kernel.errors import NotFound, Problem
+from gpubroker.kernel.errors import Conflict, NotFound, Problem
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.money import cost as cost_of
@@ -46,6 +46,11 @@ _LOOK_EVERY_SECONDS = 0.5
 class OfferNotFound(NotFound):
     code = "offer-not-found"
     title = "There is no such offer"
+
+
+class OfferNotPriced(Conflict):
+    code = "offer-not-priced"
+    title = "The provider of this offer tells no price for it"
 
 
 class Desk:
@@ -151,8 +156,10 @@ class Desk:
         return rental
 
     def estimate(self, wanted: EstimateRequest) -> EstimateView:
-        """What a rental would cost at the price of now."""
+        """What a rental would cost at the price of now. Raises OfferNotFound, OfferNotPriced."""
         terms, seconds = self._terms(wanted.offer_id), seconds_of(wanted.duration)
+        if not terms.priced:
+            raise OfferNotPriced(f"The provider {terms.provider} tells no price for {terms.offer_id}.")
         each = cost_of(terms.price_micros, seconds)
         count = wanted.options.count
         return EstimateView(

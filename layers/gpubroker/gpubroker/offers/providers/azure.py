@@ -115,7 +115,7 @@ def _offers(meter: Meter, fetched_at: datetime) -> Iterable[Offer]:
     if meter.currencyCode != "USD":
         raise wire.Refused("currency")
     spot = "Spot" in meter.meterName
-    whole, each, text = wire.price(meter.retailPrice, gpus=size.gpus)
+    cost = wire.priced(meter.retailPrice, gpus=size.gpus)
     yield Offer(
         offer_id=offer_id_of(SLUG, meter.armSkuName, meter.armRegionName, "spot" if spot else ""),
         provider=SLUG,
@@ -129,10 +129,7 @@ def _offers(meter: Meter, fetched_at: datetime) -> Iterable[Offer]:
         interconnect=size.form,
         region=canonical_region(SLUG, meter.armRegionName),
         native_region=meter.armRegionName,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         spot=spot,
         compliance_tags=tags(SLUG),
         fetched_at=fetched_at,

@@ -99,7 +99,7 @@ def _offers(flavor: Flavor, book: Mapping[str, Decimal], fetched_at: datetime) -
     each_gpu = book.get(flavor.gpu.strip().upper())
     if each_gpu is None:
         raise wire.Refused("no price of this GPU")
-    whole, each, text = wire.price(each_gpu * gpus, gpus=gpus)
+    cost = wire.priced(each_gpu * gpus, gpus=gpus)
     gpu = describe(flavor.gpu)
     free = flavor.stock_available
     yield Offer(
@@ -116,10 +116,7 @@ def _offers(flavor: Flavor, book: Mapping[str, Decimal], fetched_at: datetime) -
         interconnect=gpu.form,
         region=canonical_region(SLUG, flavor.region_name),
         native_region=flavor.region_name,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         availability={True: Availability.AVAILABLE, False: Availability.UNAVAILABLE, None: Availability.UNKNOWN}[free],
         availability_confidence=0.0 if free is None else 0.8,
         compliance_tags=tags(SLUG),

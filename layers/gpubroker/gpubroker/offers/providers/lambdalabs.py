@@ -72,7 +72,7 @@ def _offers(shape: Shape, fetched_at: datetime) -> Iterable[Offer]:
 
 def _offer(kind: InstanceType, region: Region | None, fetched_at: datetime) -> Offer:
     gpus = wire.gpu_number(kind.specs.gpus)
-    whole, each, text = wire.price(Decimal(kind.price_cents_per_hour) / 100, gpus=gpus)
+    cost = wire.priced(Decimal(kind.price_cents_per_hour) / 100, gpus=gpus)
     gpu = describe(kind.gpu_description or kind.description or kind.name)
     native = region.name if region else None
     return Offer(
@@ -89,10 +89,7 @@ def _offer(kind: InstanceType, region: Region | None, fetched_at: datetime) -> O
         interconnect=gpu.form,
         region=(canonical_region(SLUG, native) or canonical_region(SLUG, region.description)) if region else None,
         native_region=native,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         availability=Availability.AVAILABLE if region else Availability.UNAVAILABLE,
         # A listed capacity is often gone at the launch; a missing one is certain.
         availability_confidence=0.8 if region else 1.0,

@@ -18,6 +18,7 @@ import httpx
 from gpubroker.offers import wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
+from gpubroker.offers.merging import cloud_slug
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
 from gpubroker.offers.regions import canonical_region
 
@@ -116,7 +117,7 @@ def _offers(shape: Shape, fetched_at: datetime) -> Iterable[Offer]:
         raise wire.Refused("currency")
     gpus = wire.gpu_number(shape.gpuCount)
     native = shape.prices.onDemand if shape.prices.onDemand is not None else shape.prices.communityPrice
-    whole, each, text = wire.price(native, gpus=gpus)
+    cost = wire.priced(native, gpus=gpus)
     gpu = describe(shape.gpuType, vram_gb=shape.gpuMemory, form=shape.socket)
     place = shape.dataCenterId or shape.dataCenter or shape.region or shape.country
     availability, confidence = _STOCK.get((shape.stockStatus or "").upper(), (Availability.UNKNOWN, 0.0))
@@ -135,6 +136,7 @@ def _offers(shape: Shape, fetched_at: datetime) -> Iterable[Offer]:
             bool(shape.isSpot),
         ),
         provider=SLUG,
+        cloud=cloud_slug(shape.provider),
         provider_offer_id=f"{shape.provider}/{shape.cloudId}" if shape.provider else shape.cloudId,
         source=SOURCE,
         gpu_model=gpu.model,
@@ -146,10 +148,7 @@ def _offers(shape: Shape, fetched_at: datetime) -> Iterable[Offer]:
         interconnect=gpu.form,
         region=canonical_region(SLUG, place, shape.country),
         native_region=place,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         spot=bool(shape.isSpot),
         availability=availability,
         availability_confidence=confidence,

@@ -17,6 +17,7 @@ import httpx
 from gpubroker.kernel.time import Clock
 from gpubroker.offers import errors, wire
 from gpubroker.offers.credentials import CredentialsUnavailable
+from gpubroker.offers.rates import DATED, Rates
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ PROVIDERS: dict[str, str] = {
 
 KEYLESS = frozenset({"azure", "runpod", "vastai"})
 """Providers that tell their prices without a key."""
+
+CONVERTING: frozenset[str] = frozenset()
+"""Providers whose prices are not all in USD: their `normalise` takes `rates` as well."""
 
 TIME_BOX = 5.0
 """Seconds that one provider's calls may take together."""
@@ -40,7 +44,7 @@ class Adapter(Protocol):
 
     async def fetch_payload(self, client: httpx.AsyncClient, base_url: str, key: Any) -> Any: ...
 
-    def normalise(self, payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers: ...
+    def normalise(self, payload: Any, *, fetched_at: datetime | float | str, **rates: Rates) -> wire.Offers: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,7 @@ async def fetch(
     base_url: str | None = None,
     api_key: Any = None,
     now: Clock,
+    rates: Rates = DATED,
     time_box: float = TIME_BOX,
 ) -> wire.Offers:
     """All offers of one provider, fetched_at the moment when its last answer had arrived.
@@ -108,19 +113,26 @@ async def fetch(
         log.exception("an answer that the adapter cannot walk", extra={"provider": slug})
         raise errors.UnknownAnswer(slug, f"an answer of another shape ({type(error).__name__})") from error
     try:
-        return one.normalise(payload, fetched_at=now())
+        return one.normalise(payload, fetched_at=now(), **({"rates": rates} if slug in CONVERTING else {}))
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         log.exception("a payload that the adapter cannot read", extra={"provider": slug})
         raise errors.UnknownAnswer(slug, f"an answer of another shape ({type(error).__name__})") from error
 
 
 async def outcome_of(
-    slug: str, client: httpx.AsyncClient, *, base_url: str | None, api_key: Any, now: Clock, time_box: float = TIME_BOX
+    slug: str,
+    client: httpx.AsyncClient,
+    *,
+    base_url: str | None,
+    api_key: Any,
+    now: Clock,
+    rates: Rates = DATED,
+    time_box: float = TIME_BOX,
 ) -> Outcome:
     """`fetch`, with its error as a value."""
     begun = time.perf_counter()
     try:
-        offers = await fetch(slug, client, base_url=base_url, api_key=api_key, now=now, time_box=time_box)
+        offers = await fetch(slug, client, base_url=base_url, api_key=api_key, now=now, rates=rates, time_box=time_box)
     except errors.ProviderError as error:
         return Outcome(
             provider=slug,
@@ -146,6 +158,7 @@ async def fetch_all(
     keys: Mapping[str, Any],
     now: Clock,
     slugs: Iterable[str] | None = None,
+    rates: Rates = DATED,
     time_box: float = TIME_BOX,
 ) -> dict[str, Outcome]:
     """Every provider side by side; none waits for another, none costs another."""
@@ -158,6 +171,7 @@ async def fetch_all(
                 base_url=base_url_of(slug, providers_url),
                 api_key=_key_of(keys, slug),
                 now=now,
+                rates=rates,
                 time_box=time_box,
             )
             for slug in wanted
@@ -186,18 +200,30 @@ class Fetcher:
         self._client: httpx.AsyncClient | None = None
 
     def fetch_all(
-        self, *, keys: Mapping[str, Any], now: Clock, slugs: Iterable[str] | None = None, time_box: float = TIME_BOX
+        self,
+        *,
+        keys: Mapping[str, Any],
+        now: Clock,
+        slugs: Iterable[str] | None = None,
+        rates: Rates = DATED,
+        time_box: float = TIME_BOX,
     ) -> dict[str, Outcome]:
         """See `fetch_all`."""
-        return self._runner.run(self._fetch_all(keys, now, slugs, time_box))
+        return self._runner.run(self._fetch_all(keys, now, slugs, rates, time_box))
 
     async def _fetch_all(
-        self, keys: Mapping[str, Any], now: Clock, slugs: Iterable[str] | None, time_box: float
+        self, keys: Mapping[str, Any], now: Clock, slugs: Iterable[str] | None, rates: Rates, time_box: float
     ) -> dict[str, Outcome]:
         if self._client is None:
             self._client = new_client(local=self.providers_url is not None)
         return await fetch_all(
-            self._client, providers_url=self.providers_url, keys=keys, now=now, slugs=slugs, time_box=time_box
+            self._client,
+            providers_url=self.providers_url,
+            keys=keys,
+            now=now,
+            slugs=slugs,
+            rates=rates,
+            time_box=time_box,
         )
 
     def close(self) -> None:

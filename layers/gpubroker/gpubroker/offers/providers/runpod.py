@@ -271,7 +271,7 @@ def _offer(
     vcpus: float | None = None,
     ram_gb: float | None = None,
 ) -> Offer:
-    whole, each, text = wire.price(None if each_gpu is None else each_gpu * count, gpus=count)
+    cost = wire.priced(None if each_gpu is None else each_gpu * count, gpus=count)
     gpu = describe(name or gpu_id, vram_gb=memory)
     return Offer(
         offer_id=offer_id_of(SLUG, gpu_id, tier, count, data_center or "", "spot" if spot else ""),
@@ -286,10 +286,7 @@ def _offer(
         interconnect=gpu.form,
         region=canonical_region(SLUG, data_center),
         native_region=data_center,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         spot=spot,
         availability=availability[0],
         availability_confidence=availability[1],

@@ -15,6 +15,7 @@ import httpx
 from gpubroker.offers import wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
+from gpubroker.offers.merging import cloud_slug
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
 from gpubroker.offers.regions import canonical_region
 
@@ -76,7 +77,7 @@ def _offers(kind: InstanceType, fetched_at: datetime) -> Iterable[Offer]:
 def _offer(kind: InstanceType, place: Place | None, fetched_at: datetime) -> Offer:
     shape = kind.configuration
     gpus = wire.gpu_number(shape.num_gpus)
-    whole, each, text = wire.price(kind.hourly_price / 100, gpus=gpus)
+    cost = wire.priced(kind.hourly_price / 100, gpus=gpus)
     gpu = describe(shape.gpu_type, vram_gb=shape.vram_per_gpu_in_gb, form=shape.interconnect)
     native = place.region if place else None
     free = place.available if place else None
@@ -85,6 +86,7 @@ def _offer(kind: InstanceType, place: Place | None, fetched_at: datetime) -> Off
             SLUG, kind.cloud, kind.shade_instance_type, kind.cloud_instance_type or "", gpus, native or ""
         ),
         provider=SLUG,
+        cloud=cloud_slug(kind.cloud),
         provider_offer_id=f"{kind.cloud}/{kind.cloud_instance_type or kind.shade_instance_type}",
         source=SOURCE,
         gpu_model=gpu.model,
@@ -96,10 +98,7 @@ def _offer(kind: InstanceType, place: Place | None, fetched_at: datetime) -> Off
         interconnect=gpu.form,
         region=_region(place),
         native_region=native,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         availability={True: Availability.AVAILABLE, False: Availability.UNAVAILABLE, None: Availability.UNKNOWN}[free],
         availability_confidence=0.0 if free is None else 0.8,
         compliance_tags=tags(SLUG),

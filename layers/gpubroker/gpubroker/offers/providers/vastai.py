@@ -108,7 +108,7 @@ def _storage(ask: Ask) -> dict[str, Any]:
 
 def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool) -> Offer:
     gpus = wire.gpu_number(ask.num_gpus)
-    whole, each, text = wire.price(native, gpus=gpus)
+    cost = wire.priced(native, gpus=gpus)
     gpu = describe(ask.gpu_name, vram_gb=ask.gpu_ram / 1024 if ask.gpu_ram else None)
     free = ask.rentable is not False and ask.rented is not True
     said = ask.rentable is not None or ask.rented is not None
@@ -126,10 +126,7 @@ def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool
         interconnect=gpu.form,
         region=canonical_region(SLUG, ask.geolocation),
         native_region=ask.geolocation,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         spot=spot,
         availability=(Availability.AVAILABLE if free else Availability.UNAVAILABLE) if said else Availability.UNKNOWN,
         availability_confidence=1.0 if said else 0.0,

@@ -162,7 +162,7 @@ def _offer(
     known: bool,
 ) -> Offer:
     gpus = wire.gpu_number(kind.gpu.number_of_gpus)
-    whole, each, text = wire.price(native, gpus=gpus)
+    cost = wire.priced(native, gpus=gpus)
     total = kind.gpu_memory.size_in_gigabytes
     gpu = describe(kind.model or kind.gpu.description or kind.instance_type, vram_gb=total / gpus if total else None)
     form = gpu.form or describe(kind.gpu.description or "").form
@@ -180,10 +180,7 @@ def _offer(
         interconnect=form,
         region=canonical_region(SLUG, code, market.country(code)),
         native_region=code,
-        price_micros_per_hour=whole,
-        price_micros_per_gpu_hour=each,
-        currency="USD",
-        native_price=text,
+        **cost,
         spot=spot,
         availability=availability,
         availability_confidence=0.8 if known else 0.0,
