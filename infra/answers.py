@@ -29,11 +29,27 @@ class Part(_Answer):
     status: Literal["ok", "suspect", "failed", "skipped", "never"]
 
 
+class Source(_Answer):
+    """Another way to have the same machine: the cloud itself, or somebody who resells it."""
+
+    offer_id: str
+    provider: str
+    source: str
+    price_per_hour: Price | None
+    price_micros_per_hour: int | None
+    price_per_gpu_hour: Price | None
+    price_micros_per_gpu_hour: int | None
+    availability: Literal["available", "limited", "unknown", "unavailable"]
+    rentable: bool
+    stale: bool
+
+
 class Offer(_Answer):
     """A machine that can be rented somewhere. What its provider does not say is null, never guessed."""
 
     offer_id: str
     provider: str
+    cloud: str = Field(description="whose machine it is: the provider itself, or the cloud that it resells")
     provider_offer_id: str
     source: str = Field(description="the provider's call, or the dated table, that said so")
     gpu_model: str
@@ -45,12 +61,14 @@ class Offer(_Answer):
     interconnect: str | None
     region: str | None
     native_region: str | None
-    price_per_hour: Price = Field(description="USD per hour for the whole machine")
-    price_micros_per_hour: int
-    price_per_gpu_hour: Price
-    price_micros_per_gpu_hour: int
-    currency: str
-    native_price: str
+    price_per_hour: Price | None = Field(description="USD per hour for the whole machine; null where none is told")
+    price_micros_per_hour: int | None
+    price_per_gpu_hour: Price | None
+    price_micros_per_gpu_hour: int | None
+    currency: str = Field(description="of native_price")
+    native_price: str | None = Field(description="what the provider says per hour for the whole machine")
+    exchange_rate: str | None = Field(description="USD for one unit of currency, where that is not USD")
+    exchange_rate_as_of: str | None = Field(description="the day of that rate")
     spot: bool
     availability: Literal["available", "limited", "unknown", "unavailable"]
     availability_confidence: float
@@ -62,6 +80,7 @@ class Offer(_Answer):
     score: float | None = Field(None, description="TOPSIS over the market, where that is the order")
     fetched_at: Moment
     stale: bool
+    other_sources: list[Source] = Field(description="other ways to have the same machine, the best first")
 
 
 class OfferWithSource(Offer):

@@ -9,6 +9,7 @@ import orjson
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import FieldError, Invalid, NotFound
 from gpubroker.offers import ranking
+from gpubroker.offers.answers import offer_body
 from gpubroker.offers.criteria import BY_NAME, CRITERIA, USUAL_WEIGHTS, matrix_of
 from gpubroker.offers.filters import canonical_origin, filters_of, hold_to_plan
 from gpubroker.offers.index import OfferIndex
@@ -170,7 +171,7 @@ def _body(market: Market, rows: Sequence[int], entries: list[Ranked], wish: Wish
     listed = []
     for entry, own in zip(entries, values, strict=True):
         shown = _entry(entry, dict(zip(names, own, strict=True)), weights, wish)
-        offer = index.fragments[entry.row] + freshness.tails[index.providers[entry.row]]
+        offer = offer_body(index, entry.row, freshness)
         shown["offer_id"] = index.columns.offer_id[entry.row]
         listed.append(orjson.dumps(shown)[:-1] + b',"offer":' + offer + b"}")
     return b'%b,"ranking":[%b],"providers":%b,"warnings":%b}' % (

@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeAlias
 from gpubroker.offers import bitmaps
 from gpubroker.offers.bitmaps import Move, Slices
 from gpubroker.offers.criteria import CRITERIA, matrix_of
+from gpubroker.offers.merged import Merged
 from gpubroker.offers.parts import Columns, Listing, Row, decode_listing
 from gpubroker.offers.ranking import topsis
 
@@ -89,6 +90,7 @@ class OfferIndex:
     buckets: dict[BucketKey, list[int]]
     orders: dict[Sort, Order] = field(default_factory=dict)
     scores: list[float] | None = None
+    _merged: Merged | None = None
 
     @classmethod
     def of(cls, blobs: Mapping[BucketKey, bytes]) -> "OfferIndex":
@@ -128,6 +130,13 @@ class OfferIndex:
             with _no_collection():
                 found = self.orders[sort] = self._ordered(sorted(self.live, key=self._key(sort)))
         return found
+
+    @property
+    def merged(self) -> Merged:
+        """Which rows are the same thing from several sources; made on first use."""
+        if self._merged is None:
+            self._merged = Merged.of(self.columns, self.providers, self.live)
+        return self._merged
 
     def warm(self) -> "OfferIndex":
         """Make all orders now."""

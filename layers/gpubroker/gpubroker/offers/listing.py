@@ -7,7 +7,7 @@ import orjson
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import FieldError, Invalid, NotFound, Problem
 from gpubroker.offers import query
-from gpubroker.offers.answers import page_body
+from gpubroker.offers.answers import offer_body, page_body
 from gpubroker.offers.filters import filters_of, hold_to_plan
 from gpubroker.offers.market import Freshness, Market
 from gpubroker.offers.query import Filters
@@ -43,7 +43,7 @@ def one(market: Market, offer_id: str, now: float) -> bytes:
     if row is None:
         raise NotFound("There is no such offer on the market now.")
     freshness = market.freshness(now)
-    offer = index.fragments[row] + freshness.tails[index.providers[row]]
+    offer = offer_body(index, row, freshness)
     part = next(view for view in market.part_views(now) if view["provider"] == index.providers[row])
     return b'%b,"providers":%b}' % (offer[:-1], orjson.dumps([part]))
 

@@ -40,7 +40,8 @@ TABLE_EVERY_S = 30.0
 class Freshness:
     """How old each part is, at one second.
 
-    tails      the end of every offer's JSON, by provider: when it was fetched, whether that is too long ago
+    tails      the end of every offer's JSON, by provider: when it was fetched, whether that is too long ago, and an
+               empty list of other sources
     providers  the JSON list that every answer carries
     warnings   the JSON list of what a reader of the whole answer should know
     """
@@ -83,10 +84,16 @@ class Market:
         if all(view["stale"] for view in views):
             warnings.append("No provider has answered lately: these are the last offers that were seen.")
         tails = {
-            view["provider"]: b"," + orjson.dumps({"fetched_at": view["fetched_at"], "stale": view["stale"]})[1:]
+            view["provider"]: b","
+            + orjson.dumps({"fetched_at": view["fetched_at"], "stale": view["stale"], "other_sources": []})[1:]
             for view in views
         }
         return Freshness(tails, orjson.dumps(views), orjson.dumps(warnings))
+
+
+def _tail(view: Mapping[str, Any]) -> bytes:
+    told = {"fetched_at": view["fetched_at"], "stale": view["stale"], "other_sources": []}
+    return b"," + orjson.dumps(told)[1:]
 
 
 def _part_view(provider: str, state: PartState | None, now: float, ttl_s: float) -> dict[str, Any]:

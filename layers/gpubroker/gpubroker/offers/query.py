@@ -37,6 +37,13 @@ class Filters:
     min_price: int | None = None
     max_price: int | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether only on what all sources of one thing have in common: GPU, memory, count, on demand or spot."""
+        varying = (self.regions, self.providers, self.availabilities, self.min_availability, self.compliance_tags,
+                   self.rentable, self.min_price, self.max_price)  # fmt: skip
+        return all(one in _OFF for one in varying)
+
     def text(self) -> str:
         """The filters as one stable text: what a cursor belongs to."""
         return "\x1e".join(f"{name}={value}" for name in self.__slots__ if (value := getattr(self, name)) not in _OFF)
@@ -55,7 +62,12 @@ class Page:
 
 
 def matching(index: OfferIndex, filters: Filters, sort: Sort) -> int:
-    """The positions, in that order, of all offers that pass."""
+    """The positions, in that order, of all offers that pass; of one thing from several sources, the best that does."""
+    found = _passing(index, filters, sort)
+    return index.merged.once(found, sort, index.order(sort).rows, whole=filters.whole)
+
+
+def _passing(index: OfferIndex, filters: Filters, sort: Sort) -> int:
     order = index.order(sort)
     found = _priced(index, order, filters, sort)
     facets = order.facets

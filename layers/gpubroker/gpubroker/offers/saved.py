@@ -8,6 +8,7 @@ from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Conflict, FieldError, NotFound
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.offers import favorites
+from gpubroker.offers.answers import offer_body
 from gpubroker.offers.listing import Cursors
 from gpubroker.offers.market import Market
 from gpubroker.offers.requests import FavoritesPage
@@ -52,7 +53,7 @@ def listed(market: Market, caller: Caller, wanted: FavoritesPage, cursors: Curso
     entries = []
     for favorite in found:
         row = index.where.get(favorite.offer_id)
-        offer = b"null" if row is None else index.fragments[row] + freshness.tails[index.providers[row]]
+        offer = b"null" if row is None else offer_body(index, row, freshness)
         head = {"offer_id": favorite.offer_id, "added_at": favorite.added_at, "on_market": row is not None}
         entries.append(orjson.dumps(head)[:-1] + b',"offer":' + offer + b"}")
     cursor = cursors.encode([following], caller=caller, query="favorites") if following else None
