@@ -17,12 +17,14 @@ function draw(answer) {
   for (const offer of answer.offers) {
     const row = document.createElement("tr");
     cell(row, offer.gpu_model);
-    cell(row, offer.provider + (offer.stale ? " (stale)" : ""), offer.stale ? "warn" : "");
+    const others = offer.other_sources.map((source) => source.provider);
+    const seller = [offer.provider, ...(others.length ? [`(also ${others.join(", ")})`] : [])].join(" ");
+    cell(row, seller + (offer.stale ? " (stale)" : ""), offer.stale ? "warn" : "");
     cell(row, offer.native_region || offer.region || "not said");
     cell(row, offer.gpu_count, "number");
     cell(row, offer.vram_gb_per_gpu ? `${offer.vram_gb_per_gpu} GB` : "not said", "number");
     cell(row, offer.spot ? "spot" : "on demand");
-    cell(row, dollars.format(offer.price_per_gpu_hour), "number");
+    cell(row, offer.price_per_gpu_hour === null ? "not said" : dollars.format(offer.price_per_gpu_hour), "number");
     const action = document.createElement(offer.rentable ? "button" : "a");
     if (offer.rentable) {
       action.type = "button";
