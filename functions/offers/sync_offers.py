@@ -11,12 +11,13 @@ from gpubroker.messaging.tasks import task
 from gpubroker.offers import sync
 from gpubroker.offers.credentials import platform_keys
 from gpubroker.offers.providers.registry import Fetcher
+from gpubroker.offers.rates_today import Remembered
 
 
 @cache
 def fetcher() -> Fetcher:
     """One pool of connections for the life of the process (R8.4)."""
-    return Fetcher(os.environ.get("PROVIDERS_URL"))
+    return Fetcher(os.environ.get("PROVIDERS_URL"), rates=Remembered())
 
 
 def sync_offers(event: dict[str, object]) -> dict[str, object]:

@@ -20,6 +20,7 @@ from infra.local.deployer import Deployer, Deployment
 from infra.local.processes import Processes
 from infra.local.progress import Progress
 from infra.local.providers.keys import local_keys
+from infra.local.providers.paths import EXCHANGE_RATES_PATH
 from infra.local.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,6 +174,7 @@ class LocalCloud:
                 "RuntimeVersion": f"python{sys.version_info.major}.{sys.version_info.minor}",
                 "RedisUrl": redis_server.url(self.ports["redis"]),
                 "ProvidersUrl": "" if self.live else self.providers_url,
+                "ExchangeRatesUrl": "" if self.live else f"{self.providers_url}{EXCHANGE_RATES_PATH}",
                 # The ready callers of .local/environment.json last a working day; the product's default is 15 min.
                 "AccessTokenSeconds": "43200",
             },

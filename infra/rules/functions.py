@@ -12,6 +12,7 @@ ENVIRONMENT_NAMES = frozenset(
         "EDGE_SECRET",
         "ENVIRONMENT",
         "EVENT_BUS",
+        "EXCHANGE_RATES_URL",
         "IDENTITY_TABLE",
         "MAIL_FROM",
         "OFFERS_TABLE",

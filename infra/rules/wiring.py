@@ -16,6 +16,7 @@ CONTEXT_PARAMETERS = frozenset(
         "Environment",
         "EventBusArn",
         "EventBusName",
+        "ExchangeRatesUrl",
         "IdentityTableArn",
         "IdentityTableName",
         "LayerArn",

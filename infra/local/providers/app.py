@@ -18,6 +18,7 @@ from infra.local.providers import azure, hyperstack, lambdalabs, primeintellect,
 from infra.local.providers.control import control_routes
 from infra.local.providers.faults import Faults
 from infra.local.providers.keys import STATE_VARIABLE
+from infra.local.providers.rates import rates_routes
 from infra.local.providers.service import Call, Operation, Service
 from infra.local.providers.world import BOOT_SECONDS, World
 
@@ -52,7 +53,7 @@ def create_app(
         for service in SERVICES.values()
         for operation in service.operations
     ]
-    app = Starlette(routes=[*routes, *control_routes(world, faults, calls)])
+    app = Starlette(routes=[*routes, *control_routes(world, faults, calls), *rates_routes(clock)])
     app.state.world = world
     app.state.faults = faults
     return app

@@ -7,7 +7,7 @@ import asyncio
 import importlib
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, cast
@@ -192,10 +192,12 @@ class Fetcher:
     """`fetch_all` for a caller that is not asynchronous: one event loop and one pool of connections for its whole life.
 
     A Lambda keeps one in a cached factory, so that a warm invocation finds its connections open. Not for two threads.
+    `rates` gives the exchange rates of the moment.
     """
 
-    def __init__(self, providers_url: str | None = None) -> None:
+    def __init__(self, providers_url: str | None = None, *, rates: Callable[[], Rates] = lambda: DATED) -> None:
         self.providers_url = providers_url or None
+        self._rates = rates
         self._runner = asyncio.Runner()
         self._client: httpx.AsyncClient | None = None
 
@@ -205,14 +207,13 @@ class Fetcher:
         keys: Mapping[str, Any],
         now: Clock,
         slugs: Iterable[str] | None = None,
-        rates: Rates = DATED,
         time_box: float = TIME_BOX,
     ) -> dict[str, Outcome]:
         """See `fetch_all`."""
-        return self._runner.run(self._fetch_all(keys, now, slugs, rates, time_box))
+        return self._runner.run(self._fetch_all(keys, now, slugs, time_box))
 
     async def _fetch_all(
-        self, keys: Mapping[str, Any], now: Clock, slugs: Iterable[str] | None, rates: Rates, time_box: float
+        self, keys: Mapping[str, Any], now: Clock, slugs: Iterable[str] | None, time_box: float
     ) -> dict[str, Outcome]:
         if self._client is None:
             self._client = new_client(local=self.providers_url is not None)
@@ -222,7 +223,7 @@ class Fetcher:
             keys=keys,
             now=now,
             slugs=slugs,
-            rates=rates,
+            rates=self._rates(),
             time_box=time_box,
         )
 

@@ -1,0 +1,3 @@
+"""Where the simulation answers beside the providers: for those who configure addresses and load nothing of it."""
+
+EXCHANGE_RATES_PATH = "/_rates/eurofxref-daily.xml"
