@@ -177,6 +177,7 @@ def canonical(name: str) -> str:
     return identify(name).model
 
 
+@lru_cache(maxsize=8192)
 def describe(name: str, *, vram_gb: float | None = None, form: str | None = None) -> Identified:
     """`identify`, with what the provider says in fields of their own: they win over what the name says."""
     named = identify(name)

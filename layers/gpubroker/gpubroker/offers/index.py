@@ -8,15 +8,14 @@ is made from the last one by moving bits (`changed`), except for the score, whic
 For 100,000 offers an order takes about 3 MB.
 """
 
-import gc
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import itemgetter, neg
 from typing import Any, Literal, TypeAlias
 
+from gpubroker.kernel.collection import no_collection
 from gpubroker.offers import bitmaps
 from gpubroker.offers.bitmaps import Move, Slices
 from gpubroker.offers.criteria import CRITERIA, matrix_of
@@ -97,7 +96,7 @@ class OfferIndex:
         """From the listings of a snapshot. Raises parts.UnknownFormat."""
         if not blobs:
             return cls(_no_columns(), Fragments(), [], [], {}, {})
-        with _no_collection():
+        with no_collection():
             return cls._joined((key, decode_listing(blobs[key])) for key in sorted(blobs))
 
     @classmethod
@@ -127,7 +126,7 @@ class OfferIndex:
         """The market in one order; made on first use, about 0.1 s for 100,000 offers (the score 0.2 s)."""
         found = self.orders.get(sort)
         if found is None:
-            with _no_collection():
+            with no_collection():
                 found = self.orders[sort] = self._ordered(sorted(self.live, key=self._key(sort)))
         return found
 
@@ -160,7 +159,7 @@ class OfferIndex:
 
     def changed(self, blobs: Mapping[BucketKey, bytes], gone: Iterable[BucketKey] = ()) -> "OfferIndex":
         """The index after some buckets were replaced or removed; this one stays as it is. Raises UnknownFormat."""
-        with _no_collection():
+        with no_collection():
             change = _Change(self)
             for key in sorted(blobs):
                 change.replace(key, decode_listing(blobs[key]))
@@ -336,15 +335,3 @@ def _replaced(
         made.append(row)
         last = place
     return made + kept[last:], gone, come
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without the cycle collector: a build makes hundreds of thousands of objects and no cycle, and it would look."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

@@ -28,9 +28,10 @@ class Availability(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Offer:
-    """One machine shape that one provider sells in one place at one price.
+    """One machine shape that one provider sells in one place at one price. Nobody changes one that is made: it is not
+    frozen because a frozen dataclass of this size takes twice as long to make, and a sync makes a hundred thousand.
 
     offer_id                   ours: `<provider>-<20 characters>`, the same at every fetch (see `offer_id_of`)
     provider                   our slug: vastai, runpod, ...

@@ -14,12 +14,14 @@ from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 import httpx
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
+from gpubroker.kernel.collection import no_collection
 from gpubroker.kernel.money import micros
 from gpubroker.offers import errors
 from gpubroker.offers.offer import Offer, as_moment
@@ -68,6 +70,12 @@ def amount(value: Decimal | str | float | None) -> Decimal | None:
     if not exact.is_finite():
         raise Refused("price")
     return exact
+
+
+@lru_cache(maxsize=65_536)
+def exact(value: float) -> Decimal:
+    """The decimal that a JSON number shows. Prices repeat, from row to row and from sync to sync."""
+    return Decimal(repr(value))
 
 
 def price(value: Decimal | str | float | None, *, gpus: int) -> tuple[int, int, str]:
@@ -160,6 +168,7 @@ def gpu_number(value: int | None) -> int:
     return value
 
 
+@lru_cache(maxsize=65_536)
 def tidy(value: float | None, digits: int = 2) -> float | None:
     """A size to show: whole numbers whole, others rounded; None for what is missing, not finite or negative."""
     if value is None or not math.isfinite(value) or value < 0:
@@ -203,9 +212,10 @@ class Harvest:
         """The rows that are such a thing; the others are counted by the field that is wrong."""
         if not isinstance(rows, list):
             raise errors.UnknownAnswer(self.provider, f"a list was expected, not {type(rows).__name__}")
+        validated = kind.__pydantic_validator__.validate_python  # model_validate, without its half microsecond
         for raw in rows:
             try:
-                row = kind.model_validate(raw)
+                row = validated(raw)
             except ValidationError as error:
                 wrong = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
                 self.skip(".".join(str(part) for part in wrong) or "row")
@@ -214,12 +224,13 @@ class Harvest:
 
     def each(self, kind: type[R], rows: object, offers_of: Callable[[R], Iterable[Offer]]) -> None:
         """Collect the offers of every row; a row that `offers_of` refuses is counted, what it gave before is kept."""
-        for row in self.read(kind, rows):
-            try:
-                for offer in offers_of(row):
-                    self.add(offer)
-            except Refused as refused:
-                self.skip(str(refused))
+        with no_collection():
+            for row in self.read(kind, rows):
+                try:
+                    for offer in offers_of(row):
+                        self.add(offer)
+                except Refused as refused:
+                    self.skip(str(refused))
 
     def offers(self) -> Offers:
         """What was read. One log line tells of what was not, whatever the number of rows."""

@@ -9,6 +9,7 @@ cpu_ram is the whole host's: a tenant gets its share of the cores of it.
 Source: vast-ai/docs api-reference/openapi.yaml.
 """
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +31,7 @@ DISK_GB = 32
 """The disk that the listed prices include (`allocated_storage`) and that an order without a wish gets."""
 
 _LIMIT = 10_000
+_NOTHING = Decimal(0)
 
 
 class Ask(wire.Row):
@@ -38,15 +40,15 @@ class Ask(wire.Row):
     id: wire.Id
     gpu_name: str
     num_gpus: int
-    dph_total: Decimal | None = None
-    dph_base: Decimal | None = None
-    min_bid: Decimal | None = None
+    dph_total: float | None = None
+    dph_base: float | None = None
+    min_bid: float | None = None
     gpu_ram: float | None = None
     cpu_ram: float | None = None
     cpu_cores: float | None = None
     cpu_cores_effective: float | None = None
     disk_space: float | None = None
-    storage_cost: Decimal | None = None
+    storage_cost: float | None = None
     reliability2: float | None = None
     verified: bool | None = None
     verification: str | None = None
@@ -84,62 +86,69 @@ def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offer
 
 
 def _offers(ask: Ask, fetched_at: datetime) -> Iterable[Offer]:
-    yield _offer(ask, ask.dph_total, fetched_at, spot=False)
+    gpus = wire.gpu_number(ask.num_gpus)
+    gpu = describe(ask.gpu_name, vram_gb=ask.gpu_ram / 1024 if ask.gpu_ram else None)
+    free = ask.rentable is not False and ask.rented is not True
+    if ask.rentable is None and ask.rented is None:
+        availability, confidence = Availability.UNKNOWN, 0.0
+    else:
+        availability, confidence = Availability.AVAILABLE if free else Availability.UNAVAILABLE, 1.0
+    disk = _disk(ask)
+    storage = _storage(ask, disk)
+    machine: dict[str, Any] = {
+        "provider": SLUG,
+        "provider_offer_id": ask.id,
+        "source": SOURCE,
+        "gpu_model": gpu.model,
+        "gpu_count": gpus,
+        "vram_gb_per_gpu": gpu.vram_gb,
+        "vcpus": wire.tidy(ask.cpu_cores_effective),
+        "ram_gb": _usable_ram(ask),
+        "disk_gb": wire.tidy(ask.disk_space),
+        "interconnect": gpu.form,
+        "region": canonical_region(SLUG, ask.geolocation),
+        "native_region": ask.geolocation,
+        "availability": availability,
+        "availability_confidence": confidence,
+        "reliability": ask.reliability2 if ask.reliability2 is not None and 0 <= ask.reliability2 <= 1 else None,
+        "compliance_tags": tags(SLUG, ("verified",) if ask.verified or ask.verification == "verified" else ()),
+        "rentable": free,
+        "fetched_at": fetched_at,
+    }
+    yield Offer(
+        offer_id=offer_id_of(SLUG, ask.id, "ondemand"),
+        launch={"ask_id": ask.id, **storage},
+        **wire.priced(ask.dph_total, gpus=gpus),
+        **machine,
+    )
     if ask.min_bid is not None and ask.min_bid > 0:
-        yield _offer(ask, ask.min_bid + _disk(ask), fetched_at, spot=True)
+        bid = wire.exact(ask.min_bid)
+        yield Offer(
+            offer_id=offer_id_of(SLUG, ask.id, "bid"),
+            spot=True,
+            launch={"ask_id": ask.id, "bid": format(bid, "f"), **storage},
+            **wire.priced(bid + disk, gpus=gpus),
+            **machine,
+        )
 
 
 def _disk(ask: Ask) -> Decimal:
     """USD per hour of the disk that `dph_total` includes; 0 where the answer does not say what it is."""
     if ask.dph_total is None or ask.dph_base is None or not 0 <= ask.dph_base <= ask.dph_total:
-        return Decimal(0)
-    return ask.dph_total - ask.dph_base
+        return _NOTHING
+    if ask.min_bid is None and ask.storage_cost is not None:
+        return _NOTHING  # nobody asks
+    return wire.exact(ask.dph_total) - wire.exact(ask.dph_base)
 
 
-def _storage(ask: Ask) -> dict[str, Any]:
+def _storage(ask: Ask, disk: Decimal) -> dict[str, Any]:
     """What disk beyond that of the listed price costs: as told, else as the listed price has it, else nothing known."""
     cost = ask.storage_cost
-    if cost is None or not cost.is_finite() or cost < 0:
-        cost = _disk(ask) * HOURS_PER_MONTH / DISK_GB
-        if not cost:
-            return {}
-    return {"storage_cost": format(cost, "f"), "storage_gb": DISK_GB}
-
-
-def _offer(ask: Ask, native: Decimal | None, fetched_at: datetime, *, spot: bool) -> Offer:
-    gpus = wire.gpu_number(ask.num_gpus)
-    cost = wire.priced(native, gpus=gpus)
-    gpu = describe(ask.gpu_name, vram_gb=ask.gpu_ram / 1024 if ask.gpu_ram else None)
-    free = ask.rentable is not False and ask.rented is not True
-    said = ask.rentable is not None or ask.rented is not None
-    return Offer(
-        offer_id=offer_id_of(SLUG, ask.id, "bid" if spot else "ondemand"),
-        provider=SLUG,
-        provider_offer_id=ask.id,
-        source=SOURCE,
-        gpu_model=gpu.model,
-        gpu_count=gpus,
-        vram_gb_per_gpu=gpu.vram_gb,
-        vcpus=wire.tidy(ask.cpu_cores_effective),
-        ram_gb=_usable_ram(ask),
-        disk_gb=wire.tidy(ask.disk_space),
-        interconnect=gpu.form,
-        region=canonical_region(SLUG, ask.geolocation),
-        native_region=ask.geolocation,
-        **cost,
-        spot=spot,
-        availability=(Availability.AVAILABLE if free else Availability.UNAVAILABLE) if said else Availability.UNKNOWN,
-        availability_confidence=1.0 if said else 0.0,
-        reliability=ask.reliability2 if ask.reliability2 is not None and 0 <= ask.reliability2 <= 1 else None,
-        compliance_tags=tags(SLUG, ("verified",) if ask.verified or ask.verification == "verified" else ()),
-        rentable=free,
-        launch={
-            "ask_id": ask.id,
-            **({"bid": format(ask.min_bid, "f")} if spot and ask.min_bid else {}),
-            **_storage(ask),
-        },
-        fetched_at=fetched_at,
-    )
+    if cost is not None and 0 <= cost < math.inf:
+        return {"storage_cost": format(wire.exact(cost), "f"), "storage_gb": DISK_GB}
+    if not disk:
+        return {}
+    return {"storage_cost": format(disk * HOURS_PER_MONTH / DISK_GB, "f"), "storage_gb": DISK_GB}
 
 
 def _usable_ram(ask: Ask) -> float | None:
