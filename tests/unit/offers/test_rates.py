@@ -50,9 +50,9 @@ def test_the_quick_way_and_the_exact_way_give_the_same(value: float, gpus: int) 
     exact = Decimal(str(value))
     if wire.micros(exact) == 0:
         with pytest.raises(wire.Refused):
-            wire.price(value, gpus=gpus)
+            wire.priced(value, gpus=gpus)
         return
-    assert wire.price(value, gpus=gpus) == wire.price(exact, gpus=gpus)
+    assert wire.priced(value, gpus=gpus) == wire.priced(exact, gpus=gpus)
 
 
 def test_the_central_banks_file_by_way_of_the_euro() -> None:

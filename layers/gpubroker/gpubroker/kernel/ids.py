@@ -35,4 +35,9 @@ def stable_id(*parts: object) -> str:
     text = "".join([f"{len(part)}:{part}" for part in texts])
     bits = int.from_bytes(hashlib.sha256(text.encode()).digest()[:13], "big") >> 4
     # Two characters at a time: base64.b32encode is Python too, and takes five times as long.
-    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(90, -1, -10)])
+    high, low, pairs = bits >> 50, bits & 0x3FFFFFFFFFFFF, _PAIRS
+    return (
+        f"{pairs[high >> 40]}{pairs[high >> 30 & 1023]}{pairs[high >> 20 & 1023]}{pairs[high >> 10 & 1023]}"
+        f"{pairs[high & 1023]}{pairs[low >> 40]}{pairs[low >> 30 & 1023]}{pairs[low >> 20 & 1023]}"
+        f"{pairs[low >> 10 & 1023]}{pairs[low & 1023]}"
+    )

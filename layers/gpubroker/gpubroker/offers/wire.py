@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypeVar
 
 import httpx
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpubroker.kernel.collection import no_collection
 from gpubroker.kernel.money import micros
@@ -42,12 +42,8 @@ class Row(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
 
-def _text(value: object) -> object:
-    """An id that a provider writes as a number here and as text there. `True` is no id."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-Id = Annotated[str, BeforeValidator(_text)]
+Id = Annotated[str, Field(coerce_numbers_to_str=True)]
+"""An id that a provider writes as a number here and as text there. `True` is no id."""
 
 
 class Refused(ValueError):
@@ -72,10 +68,10 @@ def amount(value: Decimal | str | float | None) -> Decimal | None:
     return exact
 
 
-@lru_cache(maxsize=65_536)
-def exact(value: float) -> Decimal:
-    """The decimal that a JSON number shows. Prices repeat, from row to row and from sync to sync."""
-    return Decimal(repr(value))
+def shown(value: float) -> str:
+    """The decimal text of a JSON number: its shortest one, never with an exponent."""
+    text = repr(value)
+    return format(Decimal(text), "f") if "e" in text else text.removesuffix(".0")
 
 
 def price(value: Decimal | str | float | None, *, gpus: int) -> tuple[int, int, str]:
@@ -83,8 +79,6 @@ def price(value: Decimal | str | float | None, *, gpus: int) -> tuple[int, int, 
 
     Raises Refused when there is none, when it is not positive, or when it is absurd (`MAX_PRICE_PER_GPU`).
     """
-    if type(value) is float and (quick := _quick_price(value, gpus)):
-        return quick
     exact = amount(value)
     if exact is None:
         raise Refused("price")
@@ -114,7 +108,7 @@ def _quick_price(value: float, gpus: int) -> tuple[int, int, str] | None:
     whole, of_one = round(scaled), round(each)
     if abs(scaled - whole) > 0.4999 or abs(each - of_one) > 0.4999:
         return None
-    return whole, of_one, repr(value).removesuffix(".0")
+    return whole, of_one, shown(value)
 
 
 def priced(
@@ -125,7 +119,8 @@ def priced(
     Raises Refused as `price` does, and for a currency that `rates` does not have (counted as "currency").
     """
     if currency == "USD":
-        whole, each, text = price(value, gpus=gpus)
+        quick = _quick_price(value, gpus) if type(value) is float else None
+        whole, each, text = quick or price(value, gpus=gpus)
         return {
             "price_micros_per_hour": whole,
             "price_micros_per_gpu_hour": each,

@@ -8,7 +8,6 @@ Source: Lambda Cloud OpenAPI 1.10.0.
 
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -64,37 +63,42 @@ def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offer
 
 
 def _offers(shape: Shape, fetched_at: datetime) -> Iterable[Offer]:
-    if shape.instance_type.specs.gpus == 0:
+    kind = shape.instance_type
+    if kind.specs.gpus == 0:
         return  # a CPU-only type is no offer and no mistake
-    for region in shape.regions_with_capacity_available or (None,):
-        yield _offer(shape.instance_type, region, fetched_at)
-
-
-def _offer(kind: InstanceType, region: Region | None, fetched_at: datetime) -> Offer:
     gpus = wire.gpu_number(kind.specs.gpus)
-    cost = wire.priced(Decimal(kind.price_cents_per_hour) / 100, gpus=gpus)
     gpu = describe(kind.gpu_description or kind.description or kind.name)
-    native = region.name if region else None
-    return Offer(
-        offer_id=offer_id_of(SLUG, kind.name, native or ""),
-        provider=SLUG,
-        provider_offer_id=kind.name,
-        source=SOURCE,
-        gpu_model=gpu.model,
-        gpu_count=gpus,
-        vram_gb_per_gpu=gpu.vram_gb,
-        vcpus=kind.specs.vcpus,
-        ram_gb=wire.tidy(kind.specs.memory_gib),
-        disk_gb=wire.tidy(kind.specs.storage_gib),
-        interconnect=gpu.form,
-        region=(canonical_region(SLUG, native) or canonical_region(SLUG, region.description)) if region else None,
-        native_region=native,
-        **cost,
-        availability=Availability.AVAILABLE if region else Availability.UNAVAILABLE,
-        # A listed capacity is often gone at the launch; a missing one is certain.
-        availability_confidence=0.8 if region else 1.0,
-        compliance_tags=tags(SLUG),
-        rentable=region is not None,
-        launch={"instance_type_name": kind.name, "region_name": native} if region else {},
-        fetched_at=fetched_at,
-    )
+    machine: dict[str, Any] = {
+        "provider": SLUG,
+        "provider_offer_id": kind.name,
+        "source": SOURCE,
+        "gpu_model": gpu.model,
+        "gpu_count": gpus,
+        "vram_gb_per_gpu": gpu.vram_gb,
+        "vcpus": kind.specs.vcpus,
+        "ram_gb": wire.tidy(kind.specs.memory_gib),
+        "disk_gb": wire.tidy(kind.specs.storage_gib),
+        "interconnect": gpu.form,
+        # A quotient of whole cents is the nearest double to it, whose shortest text is the price.
+        **wire.priced(kind.price_cents_per_hour / 100, gpus=gpus),
+        "compliance_tags": tags(SLUG),
+        "fetched_at": fetched_at,
+    }
+    for region in shape.regions_with_capacity_available:
+        yield Offer(
+            offer_id=offer_id_of(SLUG, kind.name, region.name),
+            region=canonical_region(SLUG, region.name) or canonical_region(SLUG, region.description),
+            native_region=region.name,
+            availability=Availability.AVAILABLE,
+            availability_confidence=0.8,  # a listed capacity is often gone at the launch
+            rentable=True,
+            launch={"instance_type_name": kind.name, "region_name": region.name},
+            **machine,
+        )
+    if not shape.regions_with_capacity_available:
+        yield Offer(
+            offer_id=offer_id_of(SLUG, kind.name, ""),
+            availability=Availability.UNAVAILABLE,
+            availability_confidence=1.0,
+            **machine,
+        )

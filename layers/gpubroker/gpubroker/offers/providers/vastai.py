@@ -12,7 +12,6 @@ Source: vast-ai/docs api-reference/openapi.yaml.
 import math
 from collections.abc import Iterable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -31,7 +30,8 @@ DISK_GB = 32
 """The disk that the listed prices include (`allocated_storage`) and that an order without a wish gets."""
 
 _LIMIT = 10_000
-_NOTHING = Decimal(0)
+_PLACES = 9
+"""To which sums of two of its numbers are rounded: a thousandth of a micro-USD, far over the error of the sum."""
 
 
 class Ask(wire.Row):
@@ -94,7 +94,7 @@ def _offers(ask: Ask, fetched_at: datetime) -> Iterable[Offer]:
     else:
         availability, confidence = Availability.AVAILABLE if free else Availability.UNAVAILABLE, 1.0
     disk = _disk(ask)
-    storage = _storage(ask, disk)
+    storage = _storage(ask.storage_cost, disk)
     machine: dict[str, Any] = {
         "provider": SLUG,
         "provider_offer_id": ask.id,
@@ -122,33 +122,29 @@ def _offers(ask: Ask, fetched_at: datetime) -> Iterable[Offer]:
         **machine,
     )
     if ask.min_bid is not None and ask.min_bid > 0:
-        bid = wire.exact(ask.min_bid)
         yield Offer(
             offer_id=offer_id_of(SLUG, ask.id, "bid"),
             spot=True,
-            launch={"ask_id": ask.id, "bid": format(bid, "f"), **storage},
-            **wire.priced(bid + disk, gpus=gpus),
+            launch={"ask_id": ask.id, "bid": wire.shown(ask.min_bid), **storage},
+            **wire.priced(round(ask.min_bid + disk, _PLACES), gpus=gpus),
             **machine,
         )
 
 
-def _disk(ask: Ask) -> Decimal:
+def _disk(ask: Ask) -> float:
     """USD per hour of the disk that `dph_total` includes; 0 where the answer does not say what it is."""
     if ask.dph_total is None or ask.dph_base is None or not 0 <= ask.dph_base <= ask.dph_total:
-        return _NOTHING
-    if ask.min_bid is None and ask.storage_cost is not None:
-        return _NOTHING  # nobody asks
-    return wire.exact(ask.dph_total) - wire.exact(ask.dph_base)
+        return 0.0
+    return ask.dph_total - ask.dph_base
 
 
-def _storage(ask: Ask, disk: Decimal) -> dict[str, Any]:
+def _storage(cost: float | None, disk: float) -> dict[str, Any]:
     """What disk beyond that of the listed price costs: as told, else as the listed price has it, else nothing known."""
-    cost = ask.storage_cost
     if cost is not None and 0 <= cost < math.inf:
-        return {"storage_cost": format(wire.exact(cost), "f"), "storage_gb": DISK_GB}
+        return {"storage_cost": wire.shown(cost), "storage_gb": DISK_GB}
     if not disk:
         return {}
-    return {"storage_cost": format(disk * HOURS_PER_MONTH / DISK_GB, "f"), "storage_gb": DISK_GB}
+    return {"storage_cost": wire.shown(round(disk * HOURS_PER_MONTH / DISK_GB, _PLACES)), "storage_gb": DISK_GB}
 
 
 def _usable_ram(ask: Ask) -> float | None:
