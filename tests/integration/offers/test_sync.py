@@ -25,7 +25,7 @@ class Providers:
         self.offers = dict(MARKET)
         self.asked = []
 
-    def fetch_all(self, *, keys, now, slugs=None):
+    def fetch_all(self, *, keys, now, slugs=None, usual=None):
         self.asked.append(set(slugs))
         return {slug: self.outcome(slug, keys, now()) for slug in slugs}
 
@@ -68,11 +68,11 @@ def test_a_beat_brings_every_providers_offers(beat, providers):
     assert summary.metrics(AT + 20)["OldestPartAge"] == 0
 
 
-def test_a_quiet_beat_is_one_read_and_a_heartbeat_each(beat, calls):
+def test_a_quiet_beat_is_its_lease_one_read_and_a_heartbeat_each(beat, calls):
     beat()
     calls.clear()
     beat()
-    assert calls == ["BatchGetItem"] + ["TransactWriteItems"] * len(SLUGS)
+    assert calls == ["PutItem", "BatchGetItem"] + ["TransactWriteItems"] * len(SLUGS)
 
 
 def test_a_failing_provider_costs_the_others_nothing(beat, providers):
@@ -141,7 +141,7 @@ def test_two_beats_at_once_leave_one_truth(beat, providers, monkeypatch):
     beat()
     seen = store.states_of(SLUGS)
     beat()
-    monkeypatch.setattr(store, "states_of", lambda slugs: seen)
+    monkeypatch.setattr(store, "heads_of", lambda slugs: (seen, {}))
     summary = beat()
     assert sorted(summary.overtaken) == sorted(SLUGS)
     assert summary.prices_changed == 0

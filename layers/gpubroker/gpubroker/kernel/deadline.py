@@ -5,7 +5,8 @@
     deadline.end(token)
 
 A deadline is only ever moved forward: one inside another cannot be later. Where none was set, nothing is bounded.
-It is a context variable: an event loop takes it along when it is run with `contextvars.copy_context()`, a thread does not.
+It is a context variable: an event loop takes it along when it is run with `contextvars.copy_context()`, a thread does
+not.
 """
 
 import math

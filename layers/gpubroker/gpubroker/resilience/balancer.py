@@ -1,4 +1,4 @@
-"""Weighted round robin by health: who is slow is served less often, who fails is passed over (R5.1, R5.2, checklist 205, 206).
+"""Weighted round robin by health: who is slow is served less often, who fails is passed over (R5.1, R5.2).
 
 Smooth weighted round robin as in nginx ("Upstream: smooth weighted round-robin balancing", commit 52327e0): of the
 weights {a: 5, b: 1, c: 1} come a a b a c a a, not a a a a a b c. Pure: no clock, no store; a `Turn` holds no more than

@@ -21,8 +21,8 @@ DEADLINE = 20.0
 
 LEAST_S = {"GET": 1.0, "DELETE": 1.0}
 LEAST_WRITE_S = 3.0
-"""Seconds that must be left of the invocation for a call to be begun: an answer to a create that nobody is there to read
-is an instance that must be looked for."""
+"""Seconds that must be left of the invocation for a call to be begun: an answer to a create that nobody is there to
+read is an instance that must be looked for."""
 
 MAX_BODY = 8 * 1024 * 1024
 

@@ -1,12 +1,16 @@
 """The providers, and asking them: one, or all side by side, each in its own box of time.
 
-What goes wrong at one provider is that provider's outcome and nobody else's (R7.2, checklist 216).
+What goes wrong at one provider is that provider's outcome and nobody else's (R7.2, checklist 216). All are begun in
+the order in which they are named, `AT_ONCE` at a time; one that does not answer at once gives its place to the next
+(resilience/places.py), and all end within `GIVE_ON_S` after a box of time that began with the first.
 """
 
 import asyncio
+import contextvars
 import importlib
 import logging
 import time
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,9 +18,13 @@ from typing import Any, Protocol, cast
 
 import httpx
 
+from gpubroker.kernel import deadline
 from gpubroker.kernel.time import Clock
 from gpubroker.offers import errors, wire
 from gpubroker.offers.credentials import CredentialsUnavailable
+from gpubroker.offers.limits import NOT_HEDGED
+from gpubroker.resilience.hedging import Budget, Hedge
+from gpubroker.resilience.places import Places
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +38,16 @@ KEYLESS = frozenset({"azure", "runpod", "vastai"})
 
 TIME_BOX = 5.0
 """Seconds that one provider's calls may take together."""
+
+AT_ONCE = 16
+GIVE_ON_S = 0.5
+"""Seconds after which a provider that has not answered no longer counts among those that are asked at once."""
+
+LEAST_S = 0.25
+"""With less time left than this nobody is asked."""
+
+_SHAPES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What walking an answer of another shape raises."""
 
 
 class Adapter(Protocol):
@@ -45,7 +63,8 @@ class Adapter(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What asking one provider came to: `offers`, or the class name of the error. `duration` in seconds."""
+    """What asking one provider came to: `offers`, or the class name of the error. `duration` in seconds, `hedges` the
+    calls that were made a second time."""
 
     provider: str
     fetched_at: datetime
@@ -55,6 +74,7 @@ class Outcome:
     detail: str = ""
     retry_after: float | None = None
     skipped: Mapping[str, int] = field(default_factory=dict)
+    hedges: int = 0
 
     @property
     def ok(self) -> bool:
@@ -97,28 +117,44 @@ async def fetch(
     one = adapter(slug)
     if api_key is None and slug not in KEYLESS:
         raise errors.BadCredentials(slug, "no key")
+    box = min(time_box, deadline.left())
+    if box < LEAST_S:
+        raise errors.ProviderUnavailable(slug, "not asked: no time was left")
     try:
-        async with asyncio.timeout(time_box):
+        async with asyncio.timeout(box):
             payload = await one.fetch_payload(client, base_url or one.ORIGIN, api_key)
+        return one.normalise(payload, fetched_at=now())
     except TimeoutError as error:
-        raise errors.ProviderUnavailable(slug, f"no complete answer in {time_box:g} s") from error
+        raise errors.ProviderUnavailable(slug, f"no complete answer in {box:.3g} s") from error
     except errors.ProviderError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        log.exception("an answer that the adapter cannot walk", extra={"provider": slug})
+    except _SHAPES as error:  # theirs: one line is enough, and it quotes nothing of the answer
+        log.warning("an answer of another shape", extra={"provider": slug, "error": _place_of(error)})
         raise errors.UnknownAnswer(slug, f"an answer of another shape ({type(error).__name__})") from error
-    try:
-        return one.normalise(payload, fetched_at=now())
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        log.exception("a payload that the adapter cannot read", extra={"provider": slug})
-        raise errors.UnknownAnswer(slug, f"an answer of another shape ({type(error).__name__})") from error
+    except Exception as error:  # ours: a bug in one adapter is that provider's trouble and nobody else's
+        log.exception("an adapter failed", extra={"provider": slug})
+        raise errors.UnknownAnswer(slug, f"the adapter failed ({type(error).__name__})") from error
+
+
+def _place_of(error: Exception) -> str:
+    """What was raised and where, without the message: it may hold a part of the answer."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {last.filename.rpartition('/')[2]}:{last.lineno}"
 
 
 async def outcome_of(
-    slug: str, client: httpx.AsyncClient, *, base_url: str | None, api_key: Any, now: Clock, time_box: float = TIME_BOX
+    slug: str,
+    client: httpx.AsyncClient,
+    *,
+    base_url: str | None,
+    api_key: Any,
+    now: Clock,
+    time_box: float = TIME_BOX,
+    hedge: Hedge | None = None,
 ) -> Outcome:
     """`fetch`, with its error as a value."""
     begun = time.perf_counter()
+    token = wire.hedge.set(hedge)
     try:
         offers = await fetch(slug, client, base_url=base_url, api_key=api_key, now=now, time_box=time_box)
     except errors.ProviderError as error:
@@ -129,13 +165,17 @@ async def outcome_of(
             error=type(error).__name__,
             detail=error.detail,
             retry_after=error.retry_after,
+            hedges=hedge.made if hedge else 0,
         )
+    finally:
+        wire.hedge.reset(token)
     return Outcome(
         provider=slug,
         fetched_at=now(),
         duration=time.perf_counter() - begun,
         offers=offers,
         skipped=dict(offers.skipped),
+        hedges=hedge.made if hedge else 0,
     )
 
 
@@ -147,22 +187,33 @@ async def fetch_all(
     now: Clock,
     slugs: Iterable[str] | None = None,
     time_box: float = TIME_BOX,
+    usual: Mapping[str, float] | None = None,
+    budget: Budget | None = None,
 ) -> dict[str, Outcome]:
-    """Every provider side by side; none waits for another, none costs another."""
-    wanted = sorted(PROVIDERS if slugs is None else slugs)
-    outcomes = await asyncio.gather(
-        *(
-            outcome_of(
+    """Every provider side by side; none waits for another, none costs another.
+
+    slugs   in the order in which they are begun
+    usual   seconds that healthy providers usually take: calls of theirs that take much longer are hedged
+    budget  how many such calls there may be
+    """
+    wanted = sorted(PROVIDERS) if slugs is None else list(slugs)
+    places, usual = Places(AT_ONCE, GIVE_ON_S), usual or {}
+    budget = budget or Budget()
+    ends = time.perf_counter() + time_box + GIVE_ON_S
+
+    async def one(slug: str) -> Outcome:
+        async with places.one():
+            return await outcome_of(
                 slug,
                 client,
                 base_url=base_url_of(slug, providers_url),
                 api_key=_key_of(keys, slug),
                 now=now,
-                time_box=time_box,
+                time_box=min(time_box, ends - time.perf_counter()),
+                hedge=Hedge.of(None if slug in NOT_HEDGED else usual.get(slug), budget),
             )
-            for slug in wanted
-        )
-    )
+
+    outcomes = await asyncio.gather(*map(one, wanted))
     return {outcome.provider: outcome for outcome in outcomes}
 
 
@@ -184,20 +235,39 @@ class Fetcher:
         self.providers_url = providers_url or None
         self._runner = asyncio.Runner()
         self._client: httpx.AsyncClient | None = None
+        self._budget = Budget()
 
     def fetch_all(
-        self, *, keys: Mapping[str, Any], now: Clock, slugs: Iterable[str] | None = None, time_box: float = TIME_BOX
+        self,
+        *,
+        keys: Mapping[str, Any],
+        now: Clock,
+        slugs: Iterable[str] | None = None,
+        time_box: float = TIME_BOX,
+        usual: Mapping[str, float] | None = None,
     ) -> dict[str, Outcome]:
-        """See `fetch_all`."""
-        return self._runner.run(self._fetch_all(keys, now, slugs, time_box))
+        """See `fetch_all`. The deadline of the caller holds inside (the runner would keep that of its first run)."""
+        return self._runner.run(self._fetch_all(keys, now, slugs, time_box, usual), context=contextvars.copy_context())
 
     async def _fetch_all(
-        self, keys: Mapping[str, Any], now: Clock, slugs: Iterable[str] | None, time_box: float
+        self,
+        keys: Mapping[str, Any],
+        now: Clock,
+        slugs: Iterable[str] | None,
+        time_box: float,
+        usual: Mapping[str, float] | None,
     ) -> dict[str, Outcome]:
         if self._client is None:
             self._client = new_client(local=self.providers_url is not None)
         return await fetch_all(
-            self._client, providers_url=self.providers_url, keys=keys, now=now, slugs=slugs, time_box=time_box
+            self._client,
+            providers_url=self.providers_url,
+            keys=keys,
+            now=now,
+            slugs=slugs,
+            time_box=time_box,
+            usual=usual,
+            budget=self._budget,
         )
 
     def close(self) -> None:
