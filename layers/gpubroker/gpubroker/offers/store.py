@@ -31,8 +31,8 @@ from gpubroker.storage.transaction import StaleVersion, lost_condition, transact
 
 _MOST_ACTIONS = 60
 _MOST_BYTES = 3 * 1024 * 1024
-_STATE = "STATE"
-_BUCKET = "BUCKET#"
+STATE = "STATE"
+BUCKET = "BUCKET#"
 _SETTINGS = "SETTINGS"
 _BREAKER = "BREAKER#"
 
@@ -75,7 +75,7 @@ def part_key(provider: str) -> str:
 
 def states_of(providers: Iterable[str]) -> dict[str, PartState]:
     """The states of these providers in one call (up to 100); those never asked are missing."""
-    keys = [(part_key(provider), _STATE) for provider in providers]
+    keys = [(part_key(provider), STATE) for provider in providers]
     found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "state"])
     return {state.provider: state for item in found if item.state for state in [PartState.from_json(item.state)]}
 
@@ -84,7 +84,7 @@ def heads_of(providers: Iterable[str]) -> tuple[dict[str, PartState], dict[str, 
     """The states of these providers and, by provider or `*`, the settings of breakers that there are, in one call
     (up to 49 providers; two calls beyond)."""
     slugs = list(providers)
-    keys = [(part_key(slug), _STATE) for slug in slugs]
+    keys = [(part_key(slug), STATE) for slug in slugs]
     keys += [(_SETTINGS, _BREAKER + name) for name in (EVERYBODY, *slugs)]
     states, settings = {}, {}
     for item in PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "state", "settings"]):
@@ -124,22 +124,22 @@ def change_breaker_settings(provider: str, changes: Mapping[str, Any]) -> Breake
 
 def listings_of(provider: str, buckets: Iterable[str]) -> dict[str, Stored]:
     """Some buckets of a provider, each with its version."""
-    keys = [(part_key(provider), _BUCKET + bucket) for bucket in buckets]
+    keys = [(part_key(provider), BUCKET + bucket) for bucket in buckets]
     found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "version", "listing"])
-    return {item.sk.removeprefix(_BUCKET): Stored(int(item.version), item.listing) for item in found}
+    return {item.sk.removeprefix(BUCKET): Stored(int(item.version), item.listing) for item in found}
 
 
 def records_of(provider: str, buckets: Iterable[str], fetched_at: float) -> dict[str, list[Offer]]:
     """The whole offers of some buckets."""
-    keys = [(part_key(provider), _BUCKET + bucket) for bucket in buckets]
+    keys = [(part_key(provider), BUCKET + bucket) for bucket in buckets]
     found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "records"])
-    return {item.sk.removeprefix(_BUCKET): parts.decode_records(item.records, fetched_at) for item in found}
+    return {item.sk.removeprefix(BUCKET): parts.decode_records(item.records, fetched_at) for item in found}
 
 
 def bucket(provider: str, name: str) -> list[Offer]:
     """The whole offers of one bucket, in one read of one item; empty when there is none."""
     try:
-        item = PartItem.get(part_key(provider), _BUCKET + name, consistent_read=True)
+        item = PartItem.get(part_key(provider), BUCKET + name, consistent_read=True)
     except DoesNotExist:
         return []
     return parts.decode_records(item.records, float(item.since or 0.0))
@@ -149,14 +149,14 @@ def parts_of(providers: Iterable[str]) -> Iterator[tuple[PartState | None, list[
     """Whole parts, each in one query. What a bucket holds that the state does not name is left out."""
     for provider in providers:
         items = {item.sk: item for item in PartItem.query(part_key(provider), consistent_read=True)}
-        head = items.pop(_STATE, None)
+        head = items.pop(STATE, None)
         if head is None or head.state is None:
             yield None, []
             continue
         state = PartState.from_json(head.state)
         offers = []
         for name in state.buckets:
-            if (item := items.get(_BUCKET + name)) is not None:
+            if (item := items.get(BUCKET + name)) is not None:
                 offers += parts.decode_records(item.records, state.fetched_at or 0.0)
         yield state, offers
 
@@ -164,7 +164,7 @@ def parts_of(providers: Iterable[str]) -> Iterator[tuple[PartState | None, list[
 def save_state(state: PartState, facts: Iterable[Fact] = ()) -> None:
     """Write a state (the heartbeat when nothing changed). Raises StaleVersion when another sync was first."""
     with transaction(PartItem) as tx:
-        item = PartItem(part_key(state.provider), _STATE, beat=state.beat, state=state.to_json().decode())
+        item = PartItem(part_key(state.provider), STATE, beat=state.beat, state=state.to_json().decode())
         tx.put(item, condition=_after(state.beat - 1))
         for fact in facts:
             tx.put(outbox_item(PartItem, fact.event, source="offers", target=fact.target))
@@ -196,11 +196,11 @@ def save_part(
         goal = after if last else replace(state, offers=state.offers)
         state = replace(goal, version=version, beat=state.beat + 1, buckets=dict(sorted(standing.items())))
         with transaction(PartItem) as tx:
-            head = PartItem(part_key(state.provider), _STATE, beat=state.beat, state=state.to_json().decode())
+            head = PartItem(part_key(state.provider), STATE, beat=state.beat, state=state.to_json().decode())
             tx.put(head, condition=_after(state.beat - 1))
             for name in group:
                 form = forms[name]
-                item = PartItem(part_key(state.provider), _BUCKET + name)
+                item = PartItem(part_key(state.provider), BUCKET + name)
                 if form is None:
                     tx.delete(item)
                     continue
