@@ -1,7 +1,8 @@
 """CloudFormation's custom resource: right after a deploy one beat and one publication are started (R8.3).
 
-It always answers, and always with success: a deploy must not fail, or wait an hour for an answer, because of a warm-up
-that the schedules do anyway within a minute; and there is nothing to delete.
+Not by the first one: the keys of providers are stored after it (docs/aws.md), and a sync remembers for a while that
+there are none. It always answers, and always with success: a deploy must not fail, or wait an hour for an answer,
+because of a warm-up that the schedules do anyway within a minute; and there is nothing to delete.
 """
 
 import json
@@ -42,7 +43,7 @@ def answer(event: dict[str, Any]) -> None:
 
 def handler(event: dict[str, Any], context: Any) -> None:
     try:
-        if event["RequestType"] != "Delete":
+        if event["RequestType"] == "Update":
             start()
     except Exception as error:  # said, and made up for by the schedules
         logger().warning("the warm-up did not start", extra={"error": f"{type(error).__name__}: {error}"})
