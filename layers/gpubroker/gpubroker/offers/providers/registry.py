@@ -199,7 +199,8 @@ async def fetch_all(
     wanted = sorted(PROVIDERS) if slugs is None else list(slugs)
     places, usual = Places(AT_ONCE, GIVE_ON_S), usual or {}
     budget = budget or Budget()
-    ends = time.perf_counter() + time_box + GIVE_ON_S
+    time_now = asyncio.get_running_loop().time
+    ends = time_now() + time_box + GIVE_ON_S
 
     async def one(slug: str) -> Outcome:
         async with places.one():
@@ -209,7 +210,7 @@ async def fetch_all(
                 base_url=base_url_of(slug, providers_url),
                 api_key=_key_of(keys, slug),
                 now=now,
-                time_box=min(time_box, ends - time.perf_counter()),
+                time_box=min(time_box, ends - time_now()),
                 hedge=Hedge.of(None if slug in NOT_HEDGED else usual.get(slug), budget),
             )
 
