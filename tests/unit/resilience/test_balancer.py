@@ -51,10 +51,12 @@ def test_a_round_serves_everybody_once_and_the_unhealthy_last(weights, sick):
     assert order[: len(healthy)] == healthy
 
 
-def test_rounds_go_on_where_the_last_one_ended():
+def test_each_round_begins_with_whose_turn_it_is():
     turn = Turn()
-    first = [next(iter(turn.round({"a": 1, "b": 1, "c": 1}))) for _ in range(3)]
-    assert first == ["a", "b", "c"]
+    rounds = [list(turn.round({"a": 1, "b": 1, "c": 1})) for _ in range(4)]
+    assert rounds == [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]]
+    weighted = Turn()
+    assert [next(iter(weighted.round({"a": 5, "b": 1, "c": 1}))) for _ in range(7)] == list("aabacaa")
 
 
 def test_the_heavier_come_earlier_in_a_round():

@@ -4,7 +4,7 @@ Everything that browses reads the market in memory instead (market.py); here `la
 """
 
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from gpubroker.offers import parts, store
 from gpubroker.offers.offer import Availability, Offer
@@ -84,7 +84,6 @@ class OfferLookup:
             yield from alike
             return
         sick = {provider for provider in waiting if not states[provider].healthy}
-        while waiting:
-            for provider in self._turn.round({provider: states[provider].weight for provider in waiting}, sick):
-                yield waiting[provider].pop(0)
-            waiting = {provider: offers for provider, offers in waiting.items() if offers}
+        order = list(self._turn.round({provider: states[provider].weight for provider in waiting}, sick))
+        for row in zip_longest(*(waiting[provider] for provider in order)):
+            yield from (offer for offer in row if offer is not None)

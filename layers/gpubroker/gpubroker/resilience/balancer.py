@@ -48,11 +48,17 @@ class Turn(Generic[Name]):
         return chosen
 
     def round(self, weights: Mapping[Name, float], unhealthy: Collection[Name] = ()) -> Iterator[Name]:
-        """Everybody once: those that are healthy in the order of their turns, then the others, dearest weight first."""
+        """Everybody once: those that are healthy in the order of their turns, then the others, the heaviest first.
+
+        Who begins has had his turn; the others stand where they stood, so that each round begins with somebody else.
+        """
         waiting = dict(weights)
-        while (chosen := self._next_of(weights, waiting, unhealthy)) is not None:
+        chosen, ahead = self.next(weights, unhealthy), Turn[Name]()
+        ahead._credit = dict(self._credit)
+        while chosen is not None:
             del waiting[chosen]
             yield chosen
+            chosen = ahead._next_of(weights, waiting, unhealthy)
         yield from sorted(waiting, key=lambda name: -waiting[name])
 
     def _next_of(
