@@ -12,6 +12,7 @@ from gpubroker.offers import sync
 from gpubroker.offers.credentials import platform_keys
 from gpubroker.offers.providers.registry import Fetcher
 from gpubroker.offers.rates_today import Remembered
+from gpubroker.resilience.balancer import Turn
 
 
 @cache
@@ -20,8 +21,14 @@ def fetcher() -> Fetcher:
     return Fetcher(os.environ.get("PROVIDERS_URL"), rates=Remembered())
 
 
+@cache
+def turn() -> Turn[str]:
+    """Whose turn it is, from beat to beat."""
+    return Turn()
+
+
 def sync_offers(event: dict[str, object]) -> dict[str, object]:
-    summary = sync.beat(fetcher(), platform_keys())
+    summary = sync.beat(fetcher(), platform_keys(), turn=turn())
     metrics = Metrics(namespace="gpubroker")
     for name, value in summary.metrics(time.time()).items():
         metrics.add_metric(name, MetricUnit.Seconds if name.endswith(("Age", "Seconds")) else MetricUnit.Count, value)

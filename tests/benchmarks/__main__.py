@@ -28,6 +28,7 @@ BENCHMARKS = (
     "cold_start",
     "aws_calls",
     "local_edge",
+    "faulty_providers",
 )
 LONGEST_S = 900
 

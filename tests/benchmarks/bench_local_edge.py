@@ -32,14 +32,14 @@ TRIVIAL = "/auth/login"
 
 
 def run() -> list[Row]:
-    with _cloud() as environment:
+    with cloud() as environment:
         return asyncio.run(_measured(environment))
 
 
 async def _measured(environment: dict[str, Any]) -> list[Row]:
     connector = aiohttp.TCPConnector(limit=CALLERS)
     async with aiohttp.ClientSession(environment["base_url"], connector=connector) as http:
-        keys = [await _key(http, environment["credentials"]["enterprise"]["token"]) for _ in range(CALLERS)]
+        keys = [await key_of(http, environment["credentials"]["enterprise"]["token"]) for _ in range(CALLERS)]
         queries = itertools.cycle(QUERIES)
 
         async def side(trivial: bool) -> list[float]:
@@ -48,7 +48,7 @@ async def _measured(environment: dict[str, Any]) -> list[Row]:
             async def caller(key: str) -> None:
                 while len(taken) < A_ROUND:
                     path = TRIVIAL if trivial else f"/api/v2/providers?{next(queries)}"
-                    taken.append(await _asked(http, path, {} if trivial else {"x-api-key": key}))
+                    taken.append(await asked(http, path, {} if trivial else {"x-api-key": key}))
 
             await asyncio.gather(*map(caller, keys))
             return taken
@@ -61,7 +61,7 @@ async def _measured(environment: dict[str, Any]) -> list[Row]:
                 if number:  # the round before the first one warms the functions up
                     (trivials if trivial else lists).append(spent)
     p50, trivial_p50 = (statistics.median(map(statistics.median, rounds)) * 1e3 for rounds in (lists, trivials))
-    p99, trivial_p99 = (statistics.median(map(_p99, rounds)) * 1e3 for rounds in (lists, trivials))
+    p99, trivial_p99 = (statistics.median(map(p99_of, rounds)) * 1e3 for rounds in (lists, trivials))
     peer = f"GET {TRIVIAL}, a trivial Lambda"
     return [
         row(f"list, {CALLERS} callers, p50", p50, "ms", limit=50, peer=peer, peer_value=trivial_p50, at_most=1.3),
@@ -69,11 +69,11 @@ async def _measured(environment: dict[str, Any]) -> list[Row]:
     ]
 
 
-def _p99(samples: list[float]) -> float:
+def p99_of(samples: list[float]) -> float:
     return statistics.quantiles(samples, n=100)[98]
 
 
-async def _asked(http: aiohttp.ClientSession, path: str, headers: dict[str, str]) -> float:
+async def asked(http: aiohttp.ClientSession, path: str, headers: dict[str, str]) -> float:
     """Seconds from the request to the end of its answer."""
     started = time.perf_counter()
     async with http.get(path, headers=headers) as answer:
@@ -84,7 +84,7 @@ async def _asked(http: aiohttp.ClientSession, path: str, headers: dict[str, str]
     return spent
 
 
-async def _key(http: aiohttp.ClientSession, token: str) -> str:
+async def key_of(http: aiohttp.ClientSession, token: str) -> str:
     headers = {"authorization": f"Bearer {token}"}
     async with http.post("/api/v2/auth/api-keys", json={}, headers=headers) as answer:
         told: dict[str, str] = await answer.json()
@@ -94,7 +94,7 @@ async def _key(http: aiohttp.ClientSession, token: str) -> str:
 
 
 @contextmanager
-def _cloud() -> Iterator[dict[str, Any]]:
+def cloud() -> Iterator[dict[str, Any]]:
     """A local cloud of our own on free ports, run by the project's interpreter: its environment.json."""
     (ROOT / ".local").mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="bench-", dir=ROOT / ".local"))

@@ -23,13 +23,14 @@ def tasks(state: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for inner in state.get("States", {}).values():
         if inner["Type"] == "Task":
             yield inner
-        for branch in inner.get("Branches", []):
+        for branch in (*inner.get("Branches", []), inner.get("ItemProcessor", {})):
             yield from tasks(branch)
 
 
 def test_providers_are_asked_every_twenty_seconds_by_an_express_workflow() -> None:
     """R10.1 (231), R10.3 (233), R10.4 (234), R6.2 (211): three beats, started each minute."""
-    ((name, machine),) = resources(OFFERS, "AWS::Serverless::StateMachine").items()
+    name = "BeatToSyncedStateMachine"
+    machine = resources(OFFERS)[name]
     assert machine["Properties"]["Type"] == "EXPRESS"
     assert [told["Schedule"] for started, told in schedules() if started == name] == ["rate(1 minute)"]
     beats = definition(OFFERS.parent / machine["Properties"]["DefinitionUri"])["States"]["ThreeBeats"]["Branches"]
@@ -37,16 +38,37 @@ def test_providers_are_asked_every_twenty_seconds_by_an_express_workflow() -> No
     assert waits == [0, 20, 40]
 
 
-def test_a_failed_beat_is_tried_again_with_growing_waits_and_jitter() -> None:
+def test_a_failed_step_is_tried_again_with_growing_waits_and_jitter() -> None:
     """R10.5 (235)."""
-    (machine,) = resources(OFFERS, "AWS::Serverless::StateMachine").values()
-    found = list(tasks(definition(OFFERS.parent / machine["Properties"]["DefinitionUri"])))
-    assert len(found) == 3
+    machines = resources(OFFERS, "AWS::Serverless::StateMachine").values()
+    found = [
+        task
+        for machine in machines
+        for task in tasks(definition(OFFERS.parent / machine["Properties"]["DefinitionUri"]))
+    ]
+    assert len(found) == 3 + 2
     for task in found:
         (retry,) = task["Retry"]
         assert retry["BackoffRate"] > 1
         assert retry["JitterStrategy"] == "FULL"
-        assert task["Catch"], "and after that the next beat is the way out"
+        assert task["Catch"], "and after that the next beat, or the next hour, is the way out"
+
+
+def test_the_catalogue_is_reconciled_every_hour_and_one_provider_costs_no_other() -> None:
+    """R10.4 (234)."""
+    name = "CatalogueToReconciledStateMachine"
+    assert [told["Schedule"] for started, told in schedules() if started == name] == ["rate(1 hour)"]
+    machine = definition(OFFERS.parent / resources(OFFERS)[name]["Properties"]["DefinitionUri"])
+    each = machine["States"]["ReconcileEach"]["ItemProcessor"]["States"]
+    (caught,) = each["ReconcilePart"]["Catch"]
+    assert each[caught["Next"]]["Type"] == "Pass"
+
+
+def test_a_deploy_warms_the_market_up_and_its_resource_is_never_deleted() -> None:
+    """R8.3 (223)."""
+    warm_up = resources(OFFERS)["WarmUp"]
+    assert warm_up["Properties"]["Version"] == {"Ref": "LayerArn"}, "which changes with each version"
+    assert warm_up["DeletionPolicy"] == "Retain"
 
 
 def test_redis_is_filled_again_every_five_minutes() -> None:

@@ -154,6 +154,22 @@ def test_a_refused_call_says_when_to_come_back_and_makes_none(process, clock):
     assert made == []
 
 
+def test_each_change_is_said_once_by_who_made_it(process, clock, caplog):
+    # R3.6 (196)
+    first, second = process(), process()
+    fail(first, 10)
+    second.admit("vastai")
+    clock.now += 30
+    permit = second.admit("vastai")
+    assert permit is not None
+    second.report("vastai", permit, True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "breaker vastai is open, was closed",
+        "breaker vastai is half_open, was open",
+        "breaker vastai is closed, was half_open",
+    ]
+
+
 def test_only_failures_of_the_other_side_count(process):
     store = process()
 

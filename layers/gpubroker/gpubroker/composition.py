@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from gpubroker.rentals.sweeps import DueSweep, ProviderSweep
     from gpubroker.rentals.tasks import Tasks
     from gpubroker.rentals.use_cases import CallbackDesk, Desk
+    from gpubroker.resilience.breaker_store import BreakerStore
+    from gpubroker.resilience.bulkhead import Bulkhead
 
 
 @cache
@@ -181,9 +183,27 @@ def _offer_lookup() -> "OfferLookup":
 
 
 def _instances_of(provider: str) -> "InstanceApi":
+    """Within the provider's limits and behind its circuit, which all Lambdas share through the rentals' table."""
+    from gpubroker.offers.instances.guarded import GuardedInstances
     from gpubroker.offers.instances.registry import instances_of
 
-    return instances_of(provider)
+    return GuardedInstances(provider, instances_of(provider), _instance_breakers(), _instance_slots())
+
+
+@cache
+def _instance_breakers() -> "BreakerStore":
+    from gpubroker.rentals.items import RentalItem
+    from gpubroker.resilience.breaker_store import BreakerStore
+
+    return BreakerStore(RentalItem._get_connection)
+
+
+@cache
+def _instance_slots() -> "Bulkhead":
+    from gpubroker.rentals.items import RentalItem
+    from gpubroker.resilience.bulkhead import Bulkhead
+
+    return Bulkhead(RentalItem._get_connection)
 
 
 def _terms_of(offer: "Offer") -> "OfferTerms":

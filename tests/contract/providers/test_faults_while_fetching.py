@@ -129,3 +129,17 @@ def test_the_duration_is_told(simulation: Any, fetcher: Fetcher) -> None:
     # R5.2 (206): weight goes by how long a provider took
     simulation.fault("latency", "lambdalabs", "list", seconds=0.3)
     assert 0.3 <= outcome(fetcher, "lambdalabs", box=3).duration < 1.5
+
+
+def test_a_list_whose_first_call_hangs_is_had_from_the_second(simulation: Any) -> None:
+    """Hedged reads: only within the budget, so this fetcher has made other calls before."""
+    fetcher = Fetcher(simulation.url)
+    asked: dict[str, Any] = {"keys": local_keys(), "now": lambda: NOW, "slugs": ["shadeform"], "time_box": 5}
+    for _ in range(10):
+        usual = fetcher.fetch_all(**asked)["shadeform"].duration
+    simulation.fault("hang", "shadeform", "list", count=1)
+    got = fetcher.fetch_all(usual={"shadeform": usual}, **asked)["shadeform"]
+    fetcher.close()
+    assert (got.error, got.hedges) == (None, 1)
+    assert got.offers
+    assert simulation.control("GET", "calls")["shadeform"]["list"] == 12

@@ -256,6 +256,28 @@ def test_similar_offers_are_rentable_of_the_same_model_and_count_and_the_nearest
     assert OfferLookup().similar(wanted, 1) == found[:1]
 
 
+def test_equally_good_offers_of_several_providers_take_turns_and_those_of_a_failing_one_come_last(table):
+    """R5.1 (205)."""
+    wanted = an_offer("wanted", price=2)
+    for provider in ("runpod", "shadeform", "lambdalabs"):
+        alike = [an_offer(name, provider, price=2) for name in ("one", "two")]
+        state = take(PartState(provider=provider), Answer(provider, AT, 0.1, alike)).state
+        if provider == "shadeform":
+            take(state, Answer(provider, AT + 20, 5.0, None, error="ProviderUnavailable"))
+    cheaper = an_offer("cheaper", "runpod", price=1.9)
+    lookup = OfferLookup()
+    rounds = [[offer.provider for offer in lookup.similar(wanted, 10)] for _ in range(2)]
+    for order in rounds:
+        assert len(order) == 6
+        assert order[2] == order[5] == "shadeform"
+        assert {*order[:2]} == {*order[3:5]} == {"runpod", "lambdalabs"}
+    firsts = {lookup.similar(wanted, 1)[0].provider for _ in range(4)}
+    assert firsts == {"runpod", "lambdalabs"}, "nobody is always the first"
+    nearer = replace(wanted, price_micros_per_hour=cheaper.price_micros_per_hour)
+    take(PartState(provider="verda"), Answer("verda", AT, 0.1, [an_offer("nearest", "verda", price=1.9)]))
+    assert lookup.similar(nearer, 1)[0].provider == "verda", "the price decides before any turn"
+
+
 def test_a_wish_for_a_refresh_is_left_at_most_once_in_ten_seconds(table):
     assert store.ask_for_refresh(AT, 10)
     assert not store.ask_for_refresh(AT + 9, 10)

@@ -3,13 +3,16 @@
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from gpubroker.kernel.errors import Unavailable
+from gpubroker.kernel.time import iso
 from gpubroker.offers.offer import Availability
 from gpubroker.offers.slugs import SLUGS
 from gpubroker.offers.state import PartState
+from gpubroker.resilience.breaker import Breaker, Phase, to_map
 from offers.bulk_query_offers import handler as bulk
 from offers.decide_offers import handler as decide
 from offers.get_health import handler as health
@@ -120,6 +123,20 @@ def test_with_no_provider_answering_the_last_offers_come_with_a_warning(ask, rea
     assert (status, len(body["offers"])) == (200, 6)
     assert body["warnings"]
     assert all(offer["stale"] for offer in body["offers"])
+
+
+def test_when_nobody_answered_the_last_check_a_warning_comes_before_anything_is_stale(ask, market):
+    """R5.4 (208)."""
+    one, *others = market.states
+    market.states = {name: replace(state, outcome="failed") for name, state in market.states.items()}
+    _, body, _ = ask(listed)
+    assert len(body["offers"]) == 6
+    assert not any(offer["stale"] for offer in body["offers"])
+    assert [warning.split(":")[0] for warning in body["warnings"]] == ["No provider answered when it was last asked"]
+    market.states = dict(market.states) | {one: replace(market.states[one], outcome="ok")}
+    market._freshness = None
+    assert ask(listed)[1]["warnings"] == []
+    assert others
 
 
 @pytest.mark.parametrize("who", [None, "free"])
@@ -442,6 +459,43 @@ def test_provider_health_needs_no_credentials_and_counts_against_no_limit(ask, m
     assert (views["vastai"]["circuit"], views["vastai"]["failures_in_a_row"]) == ("open", 3)
     assert views["runpod"]["healthy"] is True
     assert body["summary"]["circuits"] == {"closed": 3, "open": 1, "half_open": 0}
+
+
+def test_health_shows_each_circuit_with_its_counts_and_what_changed_when(ask, market):
+    """R3.1, R3.6 (191, 196), R6.4 (213)."""
+    at = time.time()
+    ring = Breaker(outcomes="1" * 5 + "0" * 5, opened=2)
+    open_ = Breaker(phase=Phase.OPEN, generation=5, until=at + 12, opened=3)
+    changes = tuple(
+        (at - ago, kind) for ago, kind in zip(range(50, 0, -10), ["unhealthy", "healthy"] * 3, strict=False)
+    )
+    market.states = dict(market.states) | {
+        "vastai": replace(market.states["vastai"], breaker=to_map(ring), weight=0.25, transitions=changes),
+        "runpod": replace(
+            market.states["runpod"], breaker=to_map(open_), circuit="open", outcome="skipped",
+            transitions=((at - 18, "unhealthy"), (at - 18, "circuit_open")),
+        ),
+    }  # fmt: skip
+    for handler in (providers_health, health):
+        body = ask(handler)[1]
+        views = {view["provider"]: view for view in body["providers"]}
+        assert views["vastai"]["breaker"] == {"successes": 5, "failures": 5, "opened": 2, "next_trial_at": None}
+        assert (views["vastai"]["weight"], views["vastai"]["flapping"]) == (0.25, True)
+        assert [told["event"] for told in views["vastai"]["transitions"]][:2] == ["unhealthy", "healthy"]
+        assert views["runpod"]["breaker"]["opened"] == 3
+        assert views["runpod"]["breaker"]["next_trial_at"] == iso(datetime.fromtimestamp(round(at + 12, 3), UTC))
+        assert views["runpod"]["flapping"] is False
+        assert body["summary"]["flapping"] == 1
+    text = ask(metrics)[1]
+    for line in (
+        'gpubroker_circuit_state{provider="runpod",state="open"} 1',
+        'gpubroker_circuit_state{provider="runpod",state="closed"} 0',
+        'gpubroker_circuit_failures{provider="vastai"} 5',
+        'gpubroker_circuit_opened{provider="runpod"} 3',
+        'gpubroker_provider_weight{provider="vastai"} 0.25',
+        'gpubroker_provider_flapping{provider="vastai"} 1',
+    ):
+        assert line in text.splitlines()
 
 
 def test_health_of_the_gateway_has_detailed_provider_status(ask, reader):

@@ -21,7 +21,7 @@ from gpubroker.edge.caller import identify
 from gpubroker.edge.inputs import raw_body
 from gpubroker.edge.log import logger
 from gpubroker.edge.route import Exchange, Route, compile_route
-from gpubroker.kernel import trace
+from gpubroker.kernel import deadline, trace
 from gpubroker.kernel.caller import Caller, Role
 from gpubroker.kernel.errors import Problem, TooManyRequests, Unauthenticated
 
@@ -30,6 +30,9 @@ Response = dict[str, Any]
 Handler = Callable[[Event, Any], Response]
 
 _JSON = "application/json"
+
+CALL_S = 5.0
+"""Seconds that what a request calls may take (R1.5); what a caller asks to wait for (`Prefer: wait`) is no call."""
 
 
 Told = TypeVar("Told", default=Any)
@@ -107,6 +110,7 @@ def _served(answered: _Answered, route: Route, event: Event, context: Any, limit
         request_id,
     )
     token = trace.current.set(call.trace)
+    begun = deadline.begin(min(CALL_S, deadline.of_lambda(context)))
     try:
         response = answered(route, event, headers, call, limited)
     except Problem as problem:
@@ -115,6 +119,7 @@ def _served(answered: _Answered, route: Route, event: Event, context: Any, limit
         logger().exception("request failed", route=route.path, trace_id=call.trace.trace_id, request_id=request_id)
         response = _refused(problems.Fault(f"Quote {request_id} when you report this."), call)
     finally:
+        deadline.end(begun)
         trace.current.reset(token)
     _note(route, event, call, response["statusCode"], time.perf_counter() - started)
     return response

@@ -10,6 +10,7 @@ from gpubroker.kernel.time import iso
 from gpubroker.offers.market import Market, MarketReader
 from gpubroker.offers.parts import UNPRICED
 from gpubroker.offers.state import PartState
+from gpubroker.resilience import breaker
 
 VERSION = "2.0.0"
 CIRCUITS = ("closed", "open", "half_open")
@@ -18,17 +19,18 @@ CIRCUITS = ("closed", "open", "half_open")
 def providers_health(market: Market, now: float) -> dict[str, Any]:
     """{status, time, providers: [...], summary}. `status`: healthy (all), degraded (some), unhealthy (none)."""
     views = [
-        _provider(part, market.states.get(part["provider"]) or PartState(provider=part["provider"]))
+        _provider(part, market.states.get(part["provider"]) or PartState(provider=part["provider"]), now)
         for part in market.part_views(now)
     ]
     healthy = sum(view["healthy"] for view in views)
     return {
         "status": "healthy" if healthy == len(views) else "degraded" if healthy else "unhealthy",
-        "time": iso(datetime.fromtimestamp(now, UTC)),
+        "time": _moment(now),
         "summary": {
             "healthy": healthy,
             "unhealthy": len(views) - healthy,
             "stale": sum(view["stale"] for view in views),
+            "flapping": sum(view["flapping"] for view in views),
             "circuits": circuits(market.states),
             "offers": len(market.index),
         },
@@ -42,16 +44,34 @@ def circuits(states: Mapping[str, PartState]) -> dict[str, int]:
     return {name: counted[name] for name in CIRCUITS}
 
 
-def _provider(part: dict[str, Any], state: PartState) -> dict[str, Any]:
+def _provider(part: dict[str, Any], state: PartState, now: float) -> dict[str, Any]:
     return part | {
         "healthy": state.healthy,
+        "flapping": state.flapping(now),
+        "weight": state.weight,
         "circuit": state.circuit,
-        "checked_at": iso(datetime.fromtimestamp(state.checked_at, UTC)) if state.checked_at else None,
+        "breaker": _breaker(breaker.of_map(state.breaker)),
+        "transitions": [{"at": _moment(at), "event": kind} for at, kind in state.transitions],
+        "checked_at": _moment(state.checked_at) if state.checked_at else None,
         "response_time_ms": round(state.took_s * 1000) if state.fetched_at else None,
         "failures_in_a_row": state.failures,
         "error": state.error,
         "rows_left_out": state.left_out,
     }
+
+
+def _breaker(circuit: breaker.Breaker) -> dict[str, Any]:
+    """What the ring holds, how often it has opened, and when the next trial is due (None while it is closed)."""
+    return {
+        "successes": circuit.outcomes.count("1"),
+        "failures": circuit.outcomes.count("0"),
+        "opened": circuit.opened,
+        "next_trial_at": _moment(circuit.until) if circuit.phase is breaker.Phase.OPEN else None,
+    }
+
+
+def _moment(at: float) -> str:
+    return iso(datetime.fromtimestamp(at, UTC))
 
 
 def gateway(reader: MarketReader, redis_answers: Callable[[], bool], now: float) -> tuple[int, dict[str, Any]]:
@@ -60,8 +80,7 @@ def gateway(reader: MarketReader, redis_answers: Callable[[], bool], now: float)
     try:
         market = reader.current()
     except Unavailable as problem:
-        moment = iso(datetime.fromtimestamp(now, UTC))
-        return 503, {"status": "unhealthy", "time": moment, **head, "detail": problem.detail, "providers": []}
+        return 503, {"status": "unhealthy", "time": _moment(now), **head, "detail": problem.detail, "providers": []}
     return 200, providers_health(market, now) | head
 
 
@@ -81,8 +100,21 @@ def exposition(reader: MarketReader, now: float) -> str:
          [(f'provider="{part["provider"]}"', int(part["stale"])) for part in parts]),
         ("gpubroker_provider_up", "1 when the last check of a provider succeeded.",
          [(f'provider="{name}"', int(state.healthy)) for name, state in sorted(market.states.items())]),
+        ("gpubroker_provider_flapping", "1 when a provider keeps falling ill and getting well.",
+         [(f'provider="{name}"', int(state.flapping(now))) for name, state in sorted(market.states.items())]),
+        ("gpubroker_provider_weight", "Weight in the round robin, 0.1 to 1, by how quickly a provider answers.",
+         [(f'provider="{name}"', state.weight) for name, state in sorted(market.states.items())]),
         ("gpubroker_circuits", "Circuit breakers by state.",
          [(f'state="{name}"', number) for name, number in circuits(market.states).items()]),
+        ("gpubroker_circuit_state", "1 for the state that a provider's circuit is in.",
+         [(f'provider="{name}",state="{phase}"', int(state.circuit == phase))
+          for name, state in sorted(market.states.items()) for phase in CIRCUITS]),
+        ("gpubroker_circuit_failures", "Failures among the calls that a provider's circuit remembers.",
+         [(f'provider="{name}"', breaker.of_map(state.breaker).outcomes.count("0"))
+          for name, state in sorted(market.states.items())]),
+        ("gpubroker_circuit_opened", "How often a provider's circuit has opened.",
+         [(f'provider="{name}"', breaker.of_map(state.breaker).opened)
+          for name, state in sorted(market.states.items())]),
     ]  # fmt: skip
     lines = []
     for name, text, series in families:

@@ -83,6 +83,8 @@ class Market:
         warnings = []
         if all(view["stale"] for view in views):
             warnings.append("No provider has answered lately: these are the last offers that were seen.")
+        elif not any(state.healthy for state in self.states.values()):  # R5.4, before anything is too old
+            warnings.append("No provider answered when it was last asked: these are the last offers that were seen.")
         tails = {
             view["provider"]: b","
             + orjson.dumps({"fetched_at": view["fetched_at"], "stale": view["stale"], "other_sources": []})[1:]

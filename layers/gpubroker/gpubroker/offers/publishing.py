@@ -66,10 +66,15 @@ class Publisher:
         return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
 
     def _everything(self, client: "Redis") -> dict[str, Any]:
+        """All parts as they are stored; those of providers that are no longer ours go (offers/reconcile.py drops the
+        stored ones)."""
         states = store.states_of(self._providers)
         for provider, state in states.items():
             shared.publish(client, provider, state, store.listings_of(provider, state.buckets), ttl_s=self._ttl_s)
-        return {"published": sorted(states)}
+        former = sorted(set(shared.states_of(client)) - set(self._providers))
+        for provider in former:
+            shared.forget(client, provider)
+        return {"published": sorted(states), "forgotten": former}
 
 
 def _collect(record: dict[str, Any], sequence: str, changes: dict[str, _Changes]) -> None:

@@ -69,6 +69,15 @@ def publish(
     client.eval(PUBLISH, 3, STATES, _PART + provider, _BEATS, *arguments)
 
 
+def forget(client: "Redis", provider: str) -> None:
+    """Remove the copy of a part whose provider is no longer ours. Raises redis.RedisError."""
+    pipeline = client.pipeline(transaction=True)
+    pipeline.hdel(STATES, provider)
+    pipeline.hdel(_BEATS, provider)
+    pipeline.delete(_PART + provider)
+    pipeline.execute()
+
+
 def states_of(client: "Redis") -> dict[str, bytes]:
     """Every provider's state as JSON, in one call. Raises redis.RedisError."""
     found = cast("dict[bytes, bytes]", client.hgetall(STATES))

@@ -18,7 +18,7 @@ from gpubroker.kernel.time import iso
 from gpubroker.offers import parts, store
 from gpubroker.offers.errors import UnknownAnswer
 from gpubroker.offers.offer import Offer
-from gpubroker.offers.state import PartState
+from gpubroker.offers.state import PartState, transitions
 from gpubroker.offers.store import Fact
 
 FEW = 10
@@ -33,6 +33,9 @@ class Answer:
     at       epoch seconds when it ended
     took_s   how long it took
     left_out rows that could not be read
+    weight   of the provider after it
+    rest_until  epoch seconds until which the provider asked to be left alone; 0 when it did not
+    confirmed  whether the provider was asked twice and said the same: believed however short it is
     """
 
     provider: str
@@ -45,6 +48,9 @@ class Answer:
     breaker: dict[str, Any] = field(default_factory=dict)
     circuit: str = "closed"
     skipped: bool = False
+    weight: float = 1.0
+    rest_until: float = 0.0
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,13 @@ def take(before: PartState, answer: Answer) -> Result:
     or is not believed, changes the state only: the last good offers stay, and age.
     """
     answer = _readable(answer)
-    common = {"checked_at": answer.at, "breaker": answer.breaker, "circuit": answer.circuit}
+    common = {
+        "checked_at": answer.at,
+        "breaker": answer.breaker,
+        "circuit": answer.circuit,
+        "weight": answer.weight,
+        "rest_until": before.rest_until if answer.skipped else answer.rest_until,
+    }
     if answer.offers is None:
         after = before.next(
             **common,
@@ -74,7 +86,7 @@ def take(before: PartState, answer: Answer) -> Result:
             suspects=0,
         )
         return _heartbeat(before, after)
-    if suspicious(before, len(answer.offers)):
+    if not answer.confirmed and suspicious(before, len(answer.offers)):
         after = before.next(
             **common, outcome="suspect", error=None, detail=None, failures=0, suspects=before.suspects + 1
         )
@@ -152,15 +164,13 @@ def price_changes(old: Mapping[str, Offer], new: Iterable[Offer], timestamp: str
 
 def health_changes(before: PartState, after: PartState) -> list[Fact]:
     """The events of a provider that fell ill or got well, or whose circuit opened or closed (checklist 322, R3.6)."""
-    facts = []
     moment = datetime.fromtimestamp(after.checked_at, UTC)
-    if before.outcome != "never" and before.healthy != after.healthy:
-        told = {"error": after.error, "failures": after.failures, "offers": after.offers}
-        facts.append(("healthy" if after.healthy else "unhealthy", told))
-    elif before.outcome == "never" and not after.healthy:
-        facts.append(("unhealthy", {"error": after.error, "failures": after.failures, "offers": after.offers}))
-    if before.circuit != after.circuit:
-        facts.append((f"circuit_{after.circuit}", {"was": before.circuit}))
+    facts: list[tuple[str, dict[str, Any]]] = [
+        (kind, {"was": before.circuit})
+        if kind.startswith("circuit_")
+        else (kind, {"error": after.error, "failures": after.failures, "offers": after.offers})
+        for kind in transitions(before, after)
+    ]
     return [
         Fact(
             Event(

@@ -18,6 +18,13 @@ PRICE_TTL_S = 60.0
 STATIC_TTL_S = 300.0
 """Seconds that what seldom changes stays in Redis without being renewed (R2.3)."""
 
+REMEMBERED = 12
+"""Transitions that a state remembers."""
+
+FLAPPING_S = 600.0
+FLAPPING = 4
+"""So many changes between healthy and unhealthy in so many seconds are flapping: shown, not hidden."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -40,6 +47,9 @@ class PartState:
     left_out    rows of the last answer that could not be read
     breaker     the circuit breaker's own memory, see sync.py
     circuit     closed, open or half_open
+    weight      0.1 to 1, by how quickly the provider answers (resilience/balancer.py)
+    rest_until  epoch seconds until which the provider asked to be left alone (Retry-After)
+    transitions (epoch seconds, kind): when it last fell ill or got well and its circuit changed, the newest last
     """
 
     provider: str
@@ -58,6 +68,9 @@ class PartState:
     buckets: dict[str, Bucket] = field(default_factory=dict)
     breaker: dict[str, Any] = field(default_factory=dict)
     circuit: str = "closed"
+    weight: float = 1.0
+    rest_until: float = 0.0
+    transitions: tuple[tuple[float, str], ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -71,21 +84,43 @@ class PartState:
         return self.fetched_at is None or now - self.fetched_at > ttl_s
 
     def next(self, **changes: Any) -> Self:
-        """The state that the next write stores."""
-        return replace(self, beat=self.beat + 1, **changes)
+        """The state that the next write stores; what changed in it is remembered."""
+        after = replace(self, beat=self.beat + 1, **changes)
+        new = tuple((round(after.checked_at, 3), kind) for kind in transitions(self, after))
+        return replace(after, transitions=(*self.transitions, *new)[-REMEMBERED:]) if new else after
+
+    def flapping(self, now: float) -> bool:
+        """Whether it keeps falling ill and getting well."""
+        recent = [at for at, kind in self.transitions if kind in _HEALTH and now - at <= FLAPPING_S]
+        return len(recent) >= FLAPPING
 
     def to_json(self) -> bytes:
         fields = asdict(self)
         fields["buckets"] = {name: [bucket.version, bucket.digest] for name, bucket in self.buckets.items()}
-        return orjson.dumps({name: value for name, value in fields.items() if value not in (None, {}, 0)})
+        return orjson.dumps({name: value for name, value in fields.items() if value not in (None, {}, (), 0)})
 
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:
         """Raises ValueError or TypeError on what is no state. Fields of a later version of this house are ignored."""
         told = orjson.loads(raw)
         fields = {name: told[name] for name in _FIELDS if name in told}
+        fields["transitions"] = tuple((at, kind) for at, kind in fields.get("transitions", ()))
         fields["buckets"] = {name: Bucket(*told) for name, told in dict(fields.get("buckets", {})).items()}
         return cls(**fields)
+
+
+_HEALTH = frozenset({"healthy", "unhealthy"})
+
+
+def transitions(before: PartState, after: PartState) -> list[str]:
+    """What changed: healthy, unhealthy, circuit_open, circuit_half_open, circuit_closed. A provider that was never
+    asked before falls ill with its first failure, and does not get well with its first answer."""
+    kinds = []
+    if before.healthy != after.healthy if before.outcome != "never" else not after.healthy:
+        kinds.append("healthy" if after.healthy else "unhealthy")
+    if before.circuit != after.circuit:
+        kinds.append(f"circuit_{after.circuit}")
+    return kinds
 
 
 _FIELDS = tuple(one.name for one in dataclass_fields(PartState))

@@ -3,6 +3,7 @@
     PART#<provider>  STATE        the part's state (state.py), one short JSON text
     PART#<provider>  BUCKET#<x>   one bucket in both forms (parts.py) with the version that wrote it
     REFRESH          ALL          the last wish for a refresh (refresh.py); its stream record wakes the sync
+    SETTINGS         BREAKER#<x>  when the circuit of a provider opens (breaker_settings.py); of all where x is *
 
 A write of a part is one transaction with its state, on condition that the state is still the one that was read; a part
 over the bounds of a transaction is written as several, each of which leaves a whole part. So no reader can see a
@@ -11,6 +12,7 @@ bucket that the state of the same moment does not name, and one that reads them 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, NumberAttribute, UnicodeAttribute
 from pynamodb.exceptions import DoesNotExist, PutError
@@ -18,21 +20,25 @@ from pynamodb.expressions.condition import Condition
 
 from gpubroker.kernel.events import Event
 from gpubroker.offers import parts
+from gpubroker.offers.breaker_settings import EVERYBODY, changed, encoded, settings_of
 from gpubroker.offers.offer import Offer
 from gpubroker.offers.parts import Stored
 from gpubroker.offers.state import Bucket, PartState
+from gpubroker.resilience.breaker import BreakerSettings
 from gpubroker.storage.outbox import Target, outbox_item
 from gpubroker.storage.table import Item, Table
-from gpubroker.storage.transaction import lost_condition, transaction
+from gpubroker.storage.transaction import StaleVersion, lost_condition, transaction
 
 _MOST_ACTIONS = 60
 _MOST_BYTES = 3 * 1024 * 1024
-_STATE = "STATE"
-_BUCKET = "BUCKET#"
+STATE = "STATE"
+BUCKET = "BUCKET#"
+_SETTINGS = "SETTINGS"
+_BREAKER = "BREAKER#"
 
 
 class PartItem(Item):
-    """A STATE (beat, state) or a BUCKET (version, since, listing, records).
+    """A STATE (beat, state), a BUCKET (version, since, listing, records) or SETTINGS (version, settings).
 
     since  epoch seconds of the answer that the bucket was written from
     """
@@ -42,6 +48,7 @@ class PartItem(Item):
 
     beat = NumberAttribute(null=True)
     state = UnicodeAttribute(null=True)
+    settings = UnicodeAttribute(null=True)
     since = NumberAttribute(null=True)
     listing = BinaryAttribute(null=True, legacy_encoding=False)
     records = BinaryAttribute(null=True, legacy_encoding=False)
@@ -68,29 +75,71 @@ def part_key(provider: str) -> str:
 
 def states_of(providers: Iterable[str]) -> dict[str, PartState]:
     """The states of these providers in one call (up to 100); those never asked are missing."""
-    keys = [(part_key(provider), _STATE) for provider in providers]
+    keys = [(part_key(provider), STATE) for provider in providers]
     found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "state"])
     return {state.provider: state for item in found if item.state for state in [PartState.from_json(item.state)]}
 
 
+def heads_of(providers: Iterable[str]) -> tuple[dict[str, PartState], dict[str, str]]:
+    """The states of these providers and, by provider or `*`, the settings of breakers that there are, in one call
+    (up to 49 providers; two calls beyond)."""
+    slugs = list(providers)
+    keys = [(part_key(slug), STATE) for slug in slugs]
+    keys += [(_SETTINGS, _BREAKER + name) for name in (EVERYBODY, *slugs)]
+    states, settings = {}, {}
+    for item in PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "state", "settings"]):
+        if item.state:
+            state = PartState.from_json(item.state)
+            states[state.provider] = state
+        elif item.settings:
+            settings[item.sk.removeprefix(_BREAKER)] = item.settings
+    return states, settings
+
+
+def breaker_settings(provider: str = EVERYBODY) -> tuple[BreakerSettings, int]:
+    """The settings of a provider's breaker (`*`: of all that have none of their own) as they stand, and the version
+    that a change of them is conditional on: 0 where the provider has none of its own."""
+    keys = [(_SETTINGS, _BREAKER + name) for name in {EVERYBODY, provider}]
+    found = PartItem.batch_get(keys, consistent_read=True)
+    stored = {item.sk.removeprefix(_BREAKER): item for item in found}
+    settings = settings_of({name: item.settings for name, item in stored.items()}, provider)
+    return settings, int(stored[provider].version) if provider in stored else 0
+
+
+def change_breaker_settings(provider: str, changes: Mapping[str, Any]) -> BreakerSettings:
+    """Change some fields of a provider's settings (`*`: of all that have none of their own); the next sync goes by
+    them. Raises Invalid for what makes no sense, StaleVersion when somebody else changed them meanwhile."""
+    before, version = breaker_settings(provider)
+    after = changed(before, changes)
+    item = PartItem(_SETTINGS, _BREAKER + provider, version=version + 1, settings=encoded(after))
+    unchanged = PartItem.version == version if version else PartItem.pk.does_not_exist()
+    try:
+        item.save(unchanged)
+    except PutError as error:
+        if lost_condition(error):
+            raise StaleVersion from error
+        raise
+    return after
+
+
 def listings_of(provider: str, buckets: Iterable[str]) -> dict[str, Stored]:
     """Some buckets of a provider, each with its version."""
-    keys = [(part_key(provider), _BUCKET + bucket) for bucket in buckets]
+    keys = [(part_key(provider), BUCKET + bucket) for bucket in buckets]
     found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "version", "listing"])
-    return {item.sk.removeprefix(_BUCKET): Stored(int(item.version), item.listing) for item in found}
+    return {item.sk.removeprefix(BUCKET): Stored(int(item.version), item.listing) for item in found}
 
 
 def records_of(provider: str, buckets: Iterable[str], fetched_at: float) -> dict[str, list[Offer]]:
     """The whole offers of some buckets."""
-    keys = [(part_key(provider), _BUCKET + bucket) for bucket in buckets]
+    keys = [(part_key(provider), BUCKET + bucket) for bucket in buckets]
     found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "records"])
-    return {item.sk.removeprefix(_BUCKET): parts.decode_records(item.records, fetched_at) for item in found}
+    return {item.sk.removeprefix(BUCKET): parts.decode_records(item.records, fetched_at) for item in found}
 
 
 def bucket(provider: str, name: str) -> list[Offer]:
     """The whole offers of one bucket, in one read of one item; empty when there is none."""
     try:
-        item = PartItem.get(part_key(provider), _BUCKET + name, consistent_read=True)
+        item = PartItem.get(part_key(provider), BUCKET + name, consistent_read=True)
     except DoesNotExist:
         return []
     return parts.decode_records(item.records, float(item.since or 0.0))
@@ -100,14 +149,14 @@ def parts_of(providers: Iterable[str]) -> Iterator[tuple[PartState | None, list[
     """Whole parts, each in one query. What a bucket holds that the state does not name is left out."""
     for provider in providers:
         items = {item.sk: item for item in PartItem.query(part_key(provider), consistent_read=True)}
-        head = items.pop(_STATE, None)
+        head = items.pop(STATE, None)
         if head is None or head.state is None:
             yield None, []
             continue
         state = PartState.from_json(head.state)
         offers = []
         for name in state.buckets:
-            if (item := items.get(_BUCKET + name)) is not None:
+            if (item := items.get(BUCKET + name)) is not None:
                 offers += parts.decode_records(item.records, state.fetched_at or 0.0)
         yield state, offers
 
@@ -115,7 +164,7 @@ def parts_of(providers: Iterable[str]) -> Iterator[tuple[PartState | None, list[
 def save_state(state: PartState, facts: Iterable[Fact] = ()) -> None:
     """Write a state (the heartbeat when nothing changed). Raises StaleVersion when another sync was first."""
     with transaction(PartItem) as tx:
-        item = PartItem(part_key(state.provider), _STATE, beat=state.beat, state=state.to_json().decode())
+        item = PartItem(part_key(state.provider), STATE, beat=state.beat, state=state.to_json().decode())
         tx.put(item, condition=_after(state.beat - 1))
         for fact in facts:
             tx.put(outbox_item(PartItem, fact.event, source="offers", target=fact.target))
@@ -147,11 +196,11 @@ def save_part(
         goal = after if last else replace(state, offers=state.offers)
         state = replace(goal, version=version, beat=state.beat + 1, buckets=dict(sorted(standing.items())))
         with transaction(PartItem) as tx:
-            head = PartItem(part_key(state.provider), _STATE, beat=state.beat, state=state.to_json().decode())
+            head = PartItem(part_key(state.provider), STATE, beat=state.beat, state=state.to_json().decode())
             tx.put(head, condition=_after(state.beat - 1))
             for name in group:
                 form = forms[name]
-                item = PartItem(part_key(state.provider), _BUCKET + name)
+                item = PartItem(part_key(state.provider), BUCKET + name)
                 if form is None:
                     tx.delete(item)
                     continue

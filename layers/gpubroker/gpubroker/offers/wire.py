@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
@@ -26,6 +27,7 @@ from gpubroker.kernel.money import micros
 from gpubroker.offers import errors
 from gpubroker.offers.offer import Offer, as_moment
 from gpubroker.offers.rates import Rates, UnknownCurrency
+from gpubroker.resilience.hedging import Hedge
 
 log = logging.getLogger(__name__)
 
@@ -301,13 +303,27 @@ async def ask(
 ) -> Any:
     """One call; the decoded JSON of a 2xx answer. Redirects are not followed: a price list does not move.
 
+    A GET that takes unusually long may be made a second time (`hedge`).
     Raises BadCredentials, RateLimited, ProviderUnavailable or UnknownAnswer, and nothing else but cancellation.
     """
     content = None if body is None else orjson.dumps(body)
     sent = {"accept": "application/json", **(headers or {})}
     if content is not None:
         sent["content-type"] = "application/json"
-    request = client.build_request(method, url, headers=sent, params=params, content=content)
+
+    async def once() -> Any:
+        request = client.build_request(method, url, headers=sent, params=params, content=content)
+        return await _answer(client, provider, request, max_body)
+
+    hedged = hedge.get() if method == "GET" else None
+    return await (once() if hedged is None else hedged.read(once))
+
+
+hedge: ContextVar[Hedge | None] = ContextVar("hedge", default=None)
+"""How the calls to the provider that is being asked are hedged; set by `providers/registry.py`."""
+
+
+async def _answer(client: httpx.AsyncClient, provider: str, request: httpx.Request, max_body: int) -> Any:
     try:
         response = await _begun(client, request)
         try:

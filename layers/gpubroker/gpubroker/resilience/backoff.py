@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from gpubroker.kernel import deadline
+
 T = TypeVar("T")
 Uniform = Callable[[float, float], float]
 
@@ -40,11 +42,15 @@ def retrying(
 ) -> T:
     """The result of `call`, tried again after an error of `on`. The last such error, and any other, is raised.
 
+    A wait that would outlast the deadline (kernel/deadline.py) is not begun: the error is raised instead.
     `call` must be harmless to repeat: a try that failed may have taken effect.
     """
     for attempt in range(backoff.tries - 1):
         try:
             return call()
         except on:
-            sleep(backoff.wait(attempt, uniform))
+            wait = backoff.wait(attempt, uniform)
+            if wait >= deadline.left():
+                raise
+            sleep(wait)
     return call()

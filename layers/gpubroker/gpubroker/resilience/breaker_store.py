@@ -128,7 +128,11 @@ class BreakerStore:
             try:
                 known = known or self._read(name)
                 changed = change(known.breaker, self._clock())
-                if changed is known.breaker or self._write(name, changed, known.version):
+                if changed is known.breaker:
+                    return changed
+                if self._write(name, changed, known.version):
+                    if changed.phase is not known.breaker.phase:
+                        logger.warning("breaker %s is %s, was %s", name, changed.phase, known.breaker.phase)
                     return changed
             except (GetError, PutError, BotoCoreError) as error:
                 logger.warning(

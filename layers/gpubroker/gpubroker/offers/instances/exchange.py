@@ -12,11 +12,17 @@ from typing import Any
 import httpx
 import orjson
 
+from gpubroker.kernel import deadline as invocation
 from gpubroker.offers import errors, wire
 from gpubroker.offers.instances.port import InstanceOrder
 
 DEADLINE = 20.0
 """Seconds for one call, body included: a create takes some seconds at every provider here."""
+
+LEAST_S = {"GET": 1.0, "DELETE": 1.0}
+LEAST_WRITE_S = 3.0
+"""Seconds that must be left of the invocation for a call to be begun: an answer to a create that nobody is there to
+read is an instance that must be looked for."""
 
 MAX_BODY = 8 * 1024 * 1024
 
@@ -76,16 +82,25 @@ class Exchange:
 
     def send(self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None) -> Answer:
         """The answer, whatever its status. Raises ProviderUnavailable when there is none in time, UnknownAnswer when
-        it is too large. Of a write, neither says whether it took effect.
+        it is too large. Of a write, neither says whether it took effect. It ends with the invocation at the latest,
+        and is not begun with too little left.
         """
+        box = invocation.at_most(self._deadline)
+        if box < min(self._deadline, LEAST_S.get(method, LEAST_WRITE_S)):
+            raise errors.ProviderUnavailable(self.provider, "not asked: no time was left")
         headers = dict(self._headers)
         content = None
         if body is not None:
             content = orjson.dumps(body)
             headers["content-type"] = "application/json"
-        ends = self._clock() + self._deadline
+        ends = self._clock() + box
         request = self._client.build_request(
-            method, self._base_url + path, headers=headers, params=params, content=content
+            method,
+            self._base_url + path,
+            headers=headers,
+            params=params,
+            content=content,
+            timeout=httpx.Timeout(box, connect=min(5.0, box)),
         )
         try:
             response = self._begun(request)
@@ -96,7 +111,7 @@ class Exchange:
                     if len(received) > MAX_BODY:
                         raise errors.UnknownAnswer(self.provider, f"a body over {MAX_BODY} bytes")
                     if self._clock() > ends:
-                        raise errors.ProviderUnavailable(self.provider, f"no complete answer in {self._deadline:g} s")
+                        raise errors.ProviderUnavailable(self.provider, f"no complete answer in {box:.3g} s")
             finally:
                 response.close()
         except httpx.HTTPError as error:
