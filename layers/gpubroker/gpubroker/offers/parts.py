@@ -22,6 +22,9 @@ from gpubroker.offers.offer import Offer
 FORMAT = 3
 """Of the listing. A reader that meets another one leaves the bucket as it was; the next sync rewrites it."""
 
+RECORDS_FORMAT = 2
+"""Of the records. A bucket with others is made anew from its provider's next answer."""
+
 LARGEST_BUCKET_BYTES = 350 * 1024
 """Compressed, both forms together: DynamoDB takes 400 KB, the keys and the STATE need little."""
 
@@ -192,7 +195,7 @@ def encode_records(offers: list[Offer]) -> bytes:
 
     The names of the fields once, then a row of values for each offer.
     """
-    told = {"format": FORMAT, "fields": _STORED, "rows": list(map(_values, offers))}
+    told = {"format": RECORDS_FORMAT, "fields": _STORED, "rows": list(map(_values, offers))}
     return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
 
@@ -203,7 +206,7 @@ def compressed(raw: bytes) -> bytes:
 def decode_records(blob: bytes, fetched_at: float) -> list[Offer]:
     """The offers of compressed records, with the time of their provider's answer. Raises UnknownFormat."""
     told = orjson.loads(zlib.decompress(blob))
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+    if not isinstance(told, dict) or told.get("format") != RECORDS_FORMAT:
         raise UnknownFormat("records of another version")
     moment = datetime.fromtimestamp(fetched_at, UTC)
     fields = told["fields"]
