@@ -11,6 +11,7 @@ from gpubroker.messaging.tasks import task
 from gpubroker.offers import sync
 from gpubroker.offers.credentials import platform_keys
 from gpubroker.offers.providers.registry import Fetcher
+from gpubroker.offers.rotation import Renewing
 
 
 @cache
@@ -20,7 +21,8 @@ def fetcher() -> Fetcher:
 
 
 def sync_offers(event: dict[str, object]) -> dict[str, object]:
-    summary = sync.beat(fetcher(), platform_keys())
+    keys = platform_keys()
+    summary = sync.beat(Renewing(fetcher(), keys), keys)
     metrics = Metrics(namespace="gpubroker")
     for name, value in summary.metrics(time.time()).items():
         metrics.add_metric(name, MetricUnit.Seconds if name.endswith(("Age", "Seconds")) else MetricUnit.Count, value)

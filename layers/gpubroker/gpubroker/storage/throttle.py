@@ -97,9 +97,7 @@ class Throttle:
     def give_back(self, tx: Writes, one: Count) -> None:
         """Take one try off a counter: it was no guess."""
         model = _counter_of(self._table)
-        tx.update(
-            self._item(one), actions=[model.tries.add(-1), model.expires_at.set(one.ends_at + _KEPT_SECONDS)]
-        )
+        tx.update(self._item(one), actions=[model.tries.add(-1), model.expires_at.set(one.ends_at + _KEPT_SECONDS)])
 
     def clear(self, tx: Writes, one: Count) -> None:
         """Start a counter anew."""

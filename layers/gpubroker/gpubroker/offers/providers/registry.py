@@ -33,7 +33,7 @@ TIME_BOX = 5.0
 
 
 class Adapter(Protocol):
-    """What each provider's module has."""
+    """What each provider's module has. One whose credentials have parts names them in KEY_PARTS."""
 
     SLUG: str
     ORIGIN: str
