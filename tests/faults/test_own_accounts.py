@@ -177,9 +177,10 @@ def test_after_a_day_without_a_good_key_the_instance_is_left_to_its_owner_and_th
 
 
 def test_the_platforms_own_key_refused_never_lets_an_instance_go(world: World) -> None:
-    rental = rented(world, somebody())
+    caller = somebody()
+    rental = rented(world, caller)
     world.providers.refused.add(Account("vastai"))
-    world.end(Caller(**{"role": "user", "subject": rental.tenant, "tenant": rental.tenant}), rental.rental_id)  # type: ignore[arg-type]
+    world.end(caller, rental.rental_id)
     world.advance(hours=30)
     assert again(rental).phase is Phase.ENDING
     world.providers.refused.clear()
