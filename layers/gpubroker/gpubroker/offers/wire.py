@@ -265,7 +265,7 @@ async def ask(
         finally:
             await response.aclose()
     except httpx.HTTPError as error:
-        raise no_answer(provider, error) from error
+        raise no_answer(provider, error) from None  # its own words can quote a header
     answer = without(received, secrets_of(headers or {}))
     if failure := refusal(provider, response.status_code, response.headers):
         raise failure

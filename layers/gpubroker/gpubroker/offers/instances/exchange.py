@@ -101,7 +101,7 @@ class Exchange:
             finally:
                 response.close()
         except httpx.HTTPError as error:
-            raise wire.no_answer(self.provider, error) from error
+            raise wire.no_answer(self.provider, error) from None  # its own words can quote a header
         return Answer(self.provider, response.status_code, response.headers, wire.without(received, self._secrets))
 
     def _begun(self, request: httpx.Request) -> httpx.Response:

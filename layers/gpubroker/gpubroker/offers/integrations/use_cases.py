@@ -86,7 +86,7 @@ def remove(caller: Caller, provider: str, now: datetime) -> None:
     at = now.timestamp()
     _count(caller, at)
     if provider not in SLUGS:
-        raise NotFound(f"There is no provider {provider}.")
+        raise NotFound("There is no such provider.")
     before = store.of(caller.tenant, provider)
     if before is None:
         return
