@@ -13,6 +13,7 @@ from gpubroker.rentals.ports import IntegrationGone, Order
 from gpubroker.rentals.rental import Account, Holding, MemberPhase, Phase, Rental
 from gpubroker.rentals.repository import Rentals
 from gpubroker.rentals.requests import ScaleRequest
+from gpubroker.rentals.sweeps import OWN_ACCOUNTS_S, ProviderSweep
 from tests.faults.driver import World, empty
 from tests.faults.test_walk import H100, OTHER, somebody, wanted
 
@@ -256,3 +257,21 @@ def test_the_account_is_released_once_however_often_the_end_is_settled(world: Wo
     work = {"tenant": caller.tenant, "rental_id": rental.rental_id, "operation_id": f"{rental.rental_id}-end"}
     world.function("ConcludeWorkFunction", work)
     assert again(rental).phase is Phase.ENDED
+
+
+def test_accounts_for_which_there_was_no_time_are_told_and_come_first_some_other_time(world: World) -> None:
+    callers = [somebody() for _ in range(3)]
+    for caller in callers:
+        with_key(world, caller)
+        rented(world, caller)
+    seconds = iter([0.0, OWN_ACCOUNTS_S - 1, OWN_ACCOUNTS_S + 1, OWN_ACCOUNTS_S + 2])
+    sweep = ProviderSweep(
+        rentals=Rentals(),
+        compute=world.compute,
+        clock=lambda: world.now,
+        deployment=labels.deployment_of("rentals-under-faults"),
+        elapsed=lambda: next(seconds),
+        shuffle=lambda accounts: accounts.sort(key=lambda one: str(one.tenant)),
+    )
+    tenants = sorted(caller.tenant for caller in callers)
+    assert sweep.run("vastai").done["accounts_left"] == tenants[1:]

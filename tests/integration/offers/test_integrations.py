@@ -208,6 +208,17 @@ def test_while_a_provider_cannot_tell_nothing_is_saved(desk: Desk, kind: str, mo
     assert (desk.shown(), desk.kept()) == ([], None)
 
 
+@pytest.mark.parametrize("provider", ["vastai", "hyperstack"])
+def test_a_provider_that_hangs_is_waited_for_so_long_and_no_longer(
+    desk: Desk, provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(check, "PATIENCE_S", 0.3)
+    desk.simulation.fault("hang", provider, seconds=20)
+    with pytest.raises(Unavailable):
+        desk.save(local_keys(CUSTOMER)[provider], provider)
+    desk.simulation.control("DELETE", "faults")
+
+
 # ------------------------------------------------------------------ again, and another
 
 

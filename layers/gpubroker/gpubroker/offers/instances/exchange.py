@@ -86,7 +86,12 @@ class Exchange:
             headers["content-type"] = "application/json"
         ends = self._clock() + self._deadline
         request = self._client.build_request(
-            method, self._base_url + path, headers=headers, params=params, content=content
+            method,
+            self._base_url + path,
+            headers=headers,
+            params=params,
+            content=content,
+            timeout=httpx.Timeout(self._deadline, connect=min(5.0, self._deadline)),
         )
         try:
             response = self._begun(request)

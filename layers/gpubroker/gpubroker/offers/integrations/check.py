@@ -34,7 +34,8 @@ def instances_seen(provider: str, key: Any) -> list[Instance]:
     """
     if provider in RENTABLE:
         return instances_of(provider, key, deadline=PATIENCE_S).list()
-    outcome = _fetcher().fetch_all(keys={provider: key}, now=utc_now, slugs=[provider])[provider]
+    told = _fetcher().fetch_all(keys={provider: key}, now=utc_now, slugs=[provider], time_box=PATIENCE_S)
+    outcome = told[provider]
     if outcome.error is not None:
         kind: type[errors.ProviderError] = getattr(errors, outcome.error)
         raise kind(provider, outcome.detail, retry_after=outcome.retry_after)
