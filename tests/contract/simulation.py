@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from gpubroker.offers.instances import registry
+from gpubroker.offers.integrations import check
 from infra.local.providers.app import create_app
 
 
@@ -71,3 +74,15 @@ def served() -> Iterator[Simulation]:
     thread.join(10)
     with contextlib.suppress(OSError):
         listener.close()
+
+
+@contextmanager
+def reachable() -> Iterator[Simulation]:
+    """The same, in the place of the real providers for all of the product, however often its caches are emptied."""
+    with served() as simulation, httpx.Client(trust_env=False) as client, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVIDERS_URL", simulation.url)
+        patch.setattr(registry, "_client", lambda local: client)
+        yield simulation
+        if check._fetcher.cache_info().currsize:
+            check._fetcher().close()
+            check._fetcher.cache_clear()

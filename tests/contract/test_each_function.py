@@ -12,20 +12,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
-import httpx
 import pytest
 from botocore.client import BaseClient
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
-from gpubroker.offers.instances import registry
 from infra.local.providers.keys import CUSTOMER, local_keys
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
 from tests.contract.market import OFFER_IDS
-from tests.contract.simulation import served
+from tests.contract.simulation import reachable
 
 FUNCTIONS = {
     properties["Handler"]: properties
@@ -177,11 +175,9 @@ def _mailed(kind: str) -> str:
 
 
 @pytest.fixture
-def providers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def providers() -> Iterator[None]:
     """Providers that answer, for who asks them."""
-    with served() as simulation, httpx.Client(trust_env=False) as client:
-        monkeypatch.setenv("PROVIDERS_URL", simulation.url)
-        monkeypatch.setattr(registry, "_client", lambda local: client)  # closed at the end, however often we forget
+    with reachable():
         yield
 
 
