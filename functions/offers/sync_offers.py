@@ -12,6 +12,7 @@ from gpubroker.offers import sync
 from gpubroker.offers.credentials import platform_keys
 from gpubroker.offers.providers.registry import Fetcher
 from gpubroker.offers.rates_today import Remembered
+from gpubroker.offers.rotation import Renewing
 from gpubroker.resilience.balancer import Turn
 
 
@@ -28,7 +29,8 @@ def turn() -> Turn[str]:
 
 
 def sync_offers(event: dict[str, object]) -> dict[str, object]:
-    summary = sync.beat(fetcher(), platform_keys(), turn=turn())
+    keys = platform_keys()
+    summary = sync.beat(Renewing(fetcher(), keys), keys, turn=turn())
     metrics = Metrics(namespace="gpubroker")
     for name, value in summary.metrics(time.time()).items():
         metrics.add_metric(name, MetricUnit.Seconds if name.endswith(("Age", "Seconds")) else MetricUnit.Count, value)

@@ -30,6 +30,8 @@ def _counted() -> list[Row]:
 
     from gpubroker import composition
     from gpubroker.offers import snapshot
+    from gpubroker.offers.integrations import store
+    from gpubroker.offers.integrations.store import Integration, Status
     from gpubroker.offers.state import PartState
     from offers.get_offer import handler as get_offer
     from offers.list_offers import handler as list_offers
@@ -69,11 +71,20 @@ def _counted() -> list[Row]:
     listed, _ = asked(list_offers)
     one, _ = asked(get_offer, path={"offer_id": cheapest.offer_id})
     requested, rental = asked(create_rental, body={"offer_id": cheapest.offer_id, "duration_hours": 1})
+    tenant = f"usr_{0:026d}"
+    own = Integration(
+        "int_1", tenant, cheapest.provider, "2026-05-24T10:00:00.000Z", Status.ACTIVE, "f", "2026", None, 0
+    )
+    store.write(None, own)
+    on_own, theirs = asked(create_rental, body={"offer_id": cheapest.offer_id, "duration_hours": 1})
+    if theirs["billed_by"] != "provider":
+        raise AssertionError("the integration was not used")
     read, _ = asked(get_rental, path={"rental_id": rental["rental_id"]})
     return [
         row("list of offers", listed, "calls", limit=0),
         row("one offer", one, "calls", limit=0),
         row("request of a rental", requested, "calls", limit=2),
+        row("request of a rental on one's own account", on_own, "calls", limit=2),
         row("reading a rental", read, "calls", limit=1),
     ]
 

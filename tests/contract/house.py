@@ -28,6 +28,7 @@ from infra.rules.templates import all_templates, resources
 
 REGION = "us-east-1"
 ADDRESS = "203.0.113.7"
+INTEGRATION_SECRETS = "gpubroker/integrations"
 EDGE_SECRET = "the-edge-of-the-contract-tests"
 CONTEXT_TABLES = {
     "DeliveryTable": "DELIVERY_TABLE",
@@ -213,6 +214,7 @@ def house_on_moto() -> Iterator[House]:
             "ENVIRONMENT": "local",
             "POWERTOOLS_SERVICE_NAME": "contract",
             "EDGE_SECRET": EDGE_SECRET,
+            "INTEGRATION_SECRETS": INTEGRATION_SECRETS,
             "MAIL_FROM": "no-reply@gpubroker.example",
             "REDIS_URL": "",
             "PROVIDERS_URL": "http://127.0.0.1:9",  # nobody listens there

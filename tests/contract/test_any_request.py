@@ -23,6 +23,7 @@ from gpubroker.kernel.caller import Caller, Role
 from infra import openapi
 from tests.contract.callers import Callers
 from tests.contract.house import House
+from tests.contract.simulation import reachable
 
 EXAMPLES = 15
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -52,6 +53,13 @@ def lasting(house: House, callers: Callers) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         verifier = LastingVerifier(known)
         patch.setattr(composition, "verifier", lambda: verifier)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def providers(house: House) -> Iterator[None]:
+    """Providers that answer: one that does not makes 503 the right answer."""
+    with reachable():
         yield
 
 

@@ -42,6 +42,7 @@ class Things:
             return mine.get(kind, mine["free"])
         fixed = {
             "name": "style.css",
+            "provider": "vastai",
             "offer_id": OFFER_IDS[0],
             "token": "no-token-of-ours",
             "user_id": self.user_id,

@@ -17,11 +17,13 @@ from botocore.client import BaseClient
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from infra.local.providers.keys import CUSTOMER, local_keys
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
 from tests.contract.callers import PASSWORD, Callers
-from tests.contract.house import House, Reply, forget
+from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
 from tests.contract.market import OFFER_IDS
+from tests.contract.simulation import reachable
 
 FUNCTIONS = {
     properties["Handler"]: properties
@@ -41,6 +43,9 @@ IN_TRANSACTION = {
 }
 
 Call = tuple[str, str]
+
+OWN_KEYS = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${IntegrationSecrets}/*"
+"""How the templates name the secrets of tenants' own keys."""
 
 
 def _resource(value: Any) -> str:
@@ -87,7 +92,10 @@ def calls_of(service: str, operation: str, given: dict[str, Any]) -> list[Call]:
         index = f"/index/{given['IndexName']}" if "IndexName" in given else ""
         return [(f"dynamodb:{operation}", given["TableName"] + index)]
     if service == "secretsmanager":
-        secret = given["SecretId"].rpartition(":")[2].rpartition("-")[0]
+        named = given.get("SecretId") or given["Name"]
+        if named.startswith(f"{INTEGRATION_SECRETS}/"):
+            return [(f"secretsmanager:{operation}", OWN_KEYS)]
+        secret = named.rpartition(":")[2].rpartition("-")[0]
         names = {"signing_keys_secret": "SigningKeysSecret", "provider_keys_secret": "ProviderKeysSecret"}
         return [(f"secretsmanager:{operation}", names[secret])]
     if service == "sqs":
@@ -166,7 +174,16 @@ def _mailed(kind: str) -> str:
     return re.findall(r"eyJ[\w.-]+", str(sent.body))[0].rstrip(".")
 
 
-def test_each_function_does_its_work_with_its_own_environment_and_permissions(house: House, callers: Callers) -> None:
+@pytest.fixture
+def providers() -> Iterator[None]:
+    """Providers that answer, for who asks them."""
+    with reachable():
+        yield
+
+
+def test_each_function_does_its_work_with_its_own_environment_and_permissions(
+    house: House, callers: Callers, providers: None
+) -> None:
     day = Day(house, callers)
     for name in (
         "get_home",
@@ -193,6 +210,12 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(ho
     day.ask("add_favorite", "free", {"offer_id": OFFER_IDS[0]})
     day.ask("list_favorites", "free")
     day.ask("remove_favorite", "free", offer_id=OFFER_IDS[0])
+    key = local_keys(CUSTOMER)["runpod"]
+    day.ask("save_integration", "enterprise", {"provider": "runpod", "api_key": key})
+    day.ask("list_integrations", "enterprise")
+    day.ask("delete_integration", "enterprise", provider="runpod")
+    own = {"provider": "vastai", "api_key": local_keys(CUSTOMER)["vastai"]}
+    day.ask("save_integration", "pro", own)  # the rentals below run on it
     day.ask("get_stats", "service")
     day.ask("get_health_summary", "service")
 
@@ -228,6 +251,7 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(ho
     day.ask("set_switch", "admin", {"stopped": False})
     wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1, "max_total_price": 3}
     rental = day.ask("create_rental", "pro", wanted).json()
+    assert rental["billed_by"] == "provider"
     day.ask("provision_rental", "agent", wanted)
     day.ask("list_rentals", "pro")
     day.ask("get_rental", "pro", rental_id=rental["rental_id"])

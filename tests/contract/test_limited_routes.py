@@ -10,12 +10,22 @@ UNLIMITED = {
     "/api/v2/providers/health": "health",
     "/api/v2/rentals/callbacks/{token}": "an instance speaks, not a caller",
 }
+AWAY_FROM_REDIS = {
+    ("POST", "/api/v2/providers/config/integrations"),
+    ("DELETE", "/api/v2/providers/config/integrations/{provider}"),
+}
+"""They speak to a provider or to Secrets Manager, outside the VPC: tries are counted in the OffersTable."""
+
 OWN_THROTTLE = ("/api/v2/auth/", "/api/v2/admin/users", "/internal/v1/auth/", "/.well-known/")
 """Identity stands outside the VPC, away from Redis: tries are counted in its table."""
 
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda one: f"{one.method} {one.path}")
 def test_every_route_of_offers_and_rentals_is_limited_but_health(endpoint: Endpoint) -> None:
-    elsewhere = endpoint.path in UNLIMITED or endpoint.path.startswith(OWN_THROTTLE)
+    elsewhere = (
+        (endpoint.method, endpoint.path) in AWAY_FROM_REDIS
+        or endpoint.path in UNLIMITED
+        or endpoint.path.startswith(OWN_THROTTLE)
+    )
     ours = endpoint.path.startswith(("/api/v2/", "/internal/"))
     assert endpoint.handler.limited is (ours and not elsewhere)

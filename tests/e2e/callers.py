@@ -34,6 +34,13 @@ def ssh_key() -> str:
     return Ed25519PrivateKey.generate().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
+def cheapest(http: httpx.Client, provider: str) -> str:
+    """The id of the cheapest offer that can be rented at a provider now."""
+    asked = {"provider": provider, "rentable": "true", "availability": "available", "spot": "false", "limit": "1"}
+    (offer,) = http.get("/api/v2/providers", params=asked).json()["offers"]
+    return str(offer["offer_id"])
+
+
 @contextmanager
 def rented(http: httpx.Client, **wanted: Any) -> Iterator[dict[str, Any]]:
     """A rental that is ended afterwards, whatever happens."""

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from infra.local import aws, journey
 from infra.local.cloud import LocalCloud
-from tests.e2e.callers import client
+from infra.local.providers.keys import CUSTOMER, local_keys
+from tests.e2e.callers import cheapest, client, ready, rented
 
 # As the engine, boto3 and Step Functions write it.
 DENIALS = ("AccessDenied", "not authorized to perform")
@@ -38,6 +39,14 @@ def test_the_main_job_works_with_every_role_enforced(playground: Path):
             assert http.get("/api/v2/rentals").is_success
             assert http.get("/api/v2/auth/api-keys").is_success
             assert http.post("/api/v2/providers/decide", json={"candidates": [offer]}).is_success
+        with client(environment, "enterprise") as http:
+            own = "/api/v2/providers/config/integrations"
+            key = {"provider": "runpod", "api_key": local_keys(CUSTOMER)["runpod"]}
+            assert http.post(own, json=key).status_code == 201
+            with rented(http, offer_id=cheapest(http, "runpod")) as rental:
+                assert ready(http, rental)["billed_by"] == "provider"
+            assert http.get(own).is_success
+            assert http.delete(f"{own}/runpod").status_code == 204
         with client(environment, "service") as http:
             assert http.get("/internal/v1/providers/stats").is_success
         with client(environment, "admin") as http:

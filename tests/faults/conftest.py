@@ -26,6 +26,7 @@ def account() -> Iterator[None]:
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         "EDGE_SECRET": "a-secret-of-the-tests",
         "RENTALS_TABLE": "rentals-under-faults",
+        "OFFERS_TABLE": "offers-under-faults",
         "EVENT_BUS": "gpubroker",
         "API_ID": "abc123",
         "LOOK_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/looks",
@@ -37,26 +38,31 @@ def account() -> Iterator[None]:
         patch.setenv(name, value)
     with mock_aws():
         storage_table._shared.cache_clear()
-        keys = ("pk", "sk", "gsi1pk", "gsi1sk")
-        boto3.client("dynamodb").create_table(
-            TableName="rentals-under-faults",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "gsi1",
-                    "KeySchema": [
-                        {"AttributeName": "gsi1pk", "KeyType": "HASH"},
-                        {"AttributeName": "gsi1sk", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
-        )
+        for table in ("rentals-under-faults", "offers-under-faults"):
+            _create(table)
         yield
         storage_table._shared.cache_clear()
     patch.undo()
+
+
+def _create(table: str) -> None:
+    keys = ("pk", "sk", "gsi1pk", "gsi1sk")
+    boto3.client("dynamodb").create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": "gsi1",
+                "KeySchema": [
+                    {"AttributeName": "gsi1pk", "KeyType": "HASH"},
+                    {"AttributeName": "gsi1sk", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }
+        ],
+    )
 
 
 @pytest.fixture

@@ -12,10 +12,12 @@ from datetime import timedelta
 import pytest
 
 from gpubroker.kernel.caller import Caller
+from gpubroker.offers.integrations import store
 from gpubroker.rentals.rental import Holding, MemberPhase, Phase, Rental
 from gpubroker.rentals.repository import Rentals
 from gpubroker.rentals.requests import ScaleRequest
 from tests.faults.driver import Fault, World, empty, installed
+from tests.faults.test_own_accounts import with_key
 from tests.faults.test_walk import H100, OTHER, somebody, wanted
 
 MODES = ("before", "after", "hang", "lost")
@@ -80,12 +82,24 @@ def removing(run: Run) -> None:
         run.world.settle(within=timedelta(minutes=40))
 
 
+def provisioning_on_ones_own_account(run: Run) -> None:
+    with_key(run.world, run.caller)
+    provisioning(run)
+
+
+def ending_on_ones_own_account(run: Run) -> None:
+    with_key(run.world, run.caller)
+    ending(run)
+
+
 WITHOUT_FAULTS = {
     provisioning: (Phase.READY, 1),
     ending: (Phase.ENDED, 0),
     ending_before_it_is_ready: (Phase.ENDED, 0),
     adding: (Phase.READY, 2),
     removing: (Phase.READY, 1),
+    provisioning_on_ones_own_account: (Phase.READY, 1),
+    ending_on_ones_own_account: (Phase.ENDED, 0),
 }
 """Each scenario, and the phase and the instances that it leads to when nothing fails."""
 
@@ -136,6 +150,11 @@ def _check(run: Run, what: str) -> None:
     assert len(running) == len(ready), told
     assert rental.phase is not Phase.READY or ready, told
     assert Rentals().held_by(run.caller.tenant) == rental.held, told
+    using = [use.rental_id for use in store.uses_of(run.caller.tenant, "vastai")]
+    assert using == ([rental.rental_id] if rental.integration and not rental.phase.over else []), told
+    if rental.integration:
+        assert {one.account.tenant for one in world.providers.machines} <= {run.caller.tenant}, told
+        assert not rental.final_cost_micros, told
     if rental.phase.over:
         assert rental.held == Holding(), told
         assert rental.gone_at is not None, told

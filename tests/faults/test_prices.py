@@ -20,7 +20,7 @@ def told_late(world: World) -> World:
 
     def without_price(order: Order) -> Instance:
         made = create(order)
-        if order.provider == "vastai":
+        if order.account.provider == "vastai":
             world.providers.machines[-1].price_micros = 6_000_000
             made = replace(made, price_micros=None)
         return made

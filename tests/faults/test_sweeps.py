@@ -10,7 +10,7 @@ from gpubroker import composition
 from gpubroker.kernel.caller import Caller, Plan
 from gpubroker.rentals import callbacks, labels
 from gpubroker.rentals.ports import NoCapacity, Order, ProviderUnavailable
-from gpubroker.rentals.rental import Holding, MemberPhase, Phase, Rental
+from gpubroker.rentals.rental import Account, Holding, MemberPhase, Phase, Rental
 from gpubroker.rentals.repository import Rentals
 from gpubroker.rentals.requests import ScaleRequest
 from tests.faults.driver import World, empty
@@ -233,7 +233,7 @@ def test_an_orphan_is_found_and_ended(world: World) -> None:
     mine = labels.label(labels.deployment_of("rentals-under-faults"), "ren_" + "0" * 26, "m1")
     other = labels.label(labels.deployment_of("another table"), "ren_" + "0" * 26, "m1")
     for label in (mine, rental.members[0].label, other, "somebody else's"):
-        world.providers.create(Order(label, H100.offer_id, "vastai", "ssh-ed25519 AAAA"))
+        world.providers.create(Order(label, H100.offer_id, Account("vastai"), "ssh-ed25519 AAAA"))
     world.sweep()
     labelled = [one.label for one in world.providers.running()]
     assert sorted(labelled) == sorted([rental.members[0].label, other, "somebody else's"])

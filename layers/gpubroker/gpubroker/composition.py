@@ -6,10 +6,10 @@ Each factory imports what it joins when it is called, so that a function loads i
 import os
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gpubroker.identity.verify import Verifier
     from gpubroker.offers.instances.port import Instance as ProviderInstance
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from gpubroker.offers.lookup import OfferLookup
     from gpubroker.offers.offer import Offer
     from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order
-    from gpubroker.rentals.rental import AgreedOffer
+    from gpubroker.rentals.rental import Account, AgreedOffer
     from gpubroker.rentals.steps import Starter
     from gpubroker.rentals.sweeps import DueSweep, ProviderSweep
     from gpubroker.rentals.tasks import Tasks
     from gpubroker.rentals.use_cases import CallbackDesk, Desk
     from gpubroker.resilience.breaker_store import BreakerStore
     from gpubroker.resilience.bulkhead import Bulkhead
+    from gpubroker.storage.transaction import Writes
+
+T = TypeVar("T")
 
 
 @cache
@@ -57,7 +60,9 @@ def rental_desk() -> "Desk":
     from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.use_cases import Desk
 
-    return Desk(rentals=Rentals(), offers=offer_source(), clock=utc_now, deployment=_rental_deployment())
+    return Desk(
+        rentals=Rentals(accounts=_OwnAccounts()), offers=offer_source(), clock=utc_now, deployment=_rental_deployment()
+    )
 
 
 @cache
@@ -79,7 +84,7 @@ def rental_tasks() -> "Tasks":
     from gpubroker.rentals.tasks import Tasks
 
     return Tasks(
-        rentals=Rentals(),
+        rentals=Rentals(accounts=_OwnAccounts()),
         offers=offer_source(),
         compute=compute(),
         steps=StepFunctions(),
@@ -128,11 +133,36 @@ class _Offers:
         found = _offer_lookup().offer(offer_id)
         return None if found is None else _terms_of(found)
 
+    def offer_for(self, tenant: str, offer_id: str) -> "OfferTerms | None":
+        from dataclasses import replace
+
+        found, own = _offer_lookup().offer_for(tenant, offer_id)
+        if found is None:
+            return None
+        in_force = own is not None and own.status == "active"
+        return replace(_terms_of(found), integration=own.integration_id if own and in_force else None)
+
     def similar(self, offer: "AgreedOffer", limit: int) -> "Sequence[OfferTerms]":
         lookup = _offer_lookup()
         listed = lookup.offer(offer.offer_id)
         found = lookup.similar(listed, limit) if listed else lookup.like(offer.gpu_model, offer.gpu_count, limit=limit)
         return [_terms_of(one) for one in found if one.offer_id != offer.offer_id]
+
+
+class _OwnAccounts:
+    """rentals.ports.OwnAccounts over the integrations of offers."""
+
+    def take(self, tx: "Writes", tenant: str, provider: str, rental_id: str, label: str) -> None:
+        from gpubroker.offers.integrations import store
+        from gpubroker.rentals.ports import IntegrationGone
+
+        gone = IntegrationGone("It was removed, or is being removed. Ask again.", retry_after=1)
+        store.note_use(tx, tenant, provider, store.Use(rental_id, label), lost=gone)
+
+    def release(self, tx: "Writes", tenant: str, provider: str, rental_id: str) -> None:
+        from gpubroker.offers.integrations import store
+
+        store.forget_use(tx, tenant, provider, rental_id)
 
 
 class _Instances:
@@ -154,25 +184,20 @@ class _Instances:
             env=order.env,
             start_script=order.start_script,
         )
-        with _told_as_ports():
-            return _instance_of(_instances_of(order.provider).create(asked))
+        return _instance_of(_asked(order.account, lambda api: api.create(asked)))
 
-    def find(self, provider: str, label: str) -> "Sequence[Instance]":
-        with _told_as_ports():
-            return [_instance_of(one) for one in _instances_of(provider).find(label)]
+    def find(self, account: "Account", label: str) -> "Sequence[Instance]":
+        return [_instance_of(one) for one in _asked(account, lambda api: api.find(label))]
 
-    def get(self, provider: str, instance_id: str) -> "Instance | None":
-        with _told_as_ports():
-            found = _instances_of(provider).get(instance_id)
+    def get(self, account: "Account", instance_id: str) -> "Instance | None":
+        found = _asked(account, lambda api: api.get(instance_id))
         return None if found is None else _instance_of(found)
 
-    def end(self, provider: str, instance_id: str) -> None:
-        with _told_as_ports():
-            _instances_of(provider).end(instance_id)
+    def end(self, account: "Account", instance_id: str) -> None:
+        _asked(account, lambda api: api.end(instance_id))
 
-    def list(self, provider: str) -> "Sequence[Instance]":
-        with _told_as_ports():
-            return [_instance_of(one) for one in _instances_of(provider).list()]
+    def list(self, account: "Account") -> "Sequence[Instance]":
+        return [_instance_of(one) for one in _asked(account, lambda api: api.list())]
 
 
 @cache
@@ -182,12 +207,19 @@ def _offer_lookup() -> "OfferLookup":
     return OfferLookup()
 
 
-def _instances_of(provider: str) -> "InstanceApi":
-    """Within the provider's limits and behind its circuit, which all Lambdas share through the rentals' table."""
+def _asked(account: "Account", ask: "Callable[[InstanceApi], T]") -> "T":
+    """What a provider's account answers, within the provider's limits and behind its circuit, which all Lambdas share
+    through the rentals' table; the errors of the adapters as those of the port."""
+    from gpubroker.offers.instances.accounts import asked
     from gpubroker.offers.instances.guarded import GuardedInstances
-    from gpubroker.offers.instances.registry import instances_of
 
-    return GuardedInstances(provider, instances_of(provider), _instance_breakers(), _instance_slots())
+    slug = account.provider
+    with _told_as_ports():
+        return asked(
+            slug,
+            account.tenant,
+            lambda api: ask(GuardedInstances(slug, api, _instance_breakers(), _instance_slots())),
+        )
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from gpubroker.kernel.events import Event
 from gpubroker.messaging import relay
+from gpubroker.offers.integrations import use_cases
+from gpubroker.offers.integrations.store import Integration
 from gpubroker.offers.snapshot import health_changes, price_changes
 from gpubroker.offers.state import PartState
 from gpubroker.offers.store import Fact
@@ -104,3 +107,36 @@ def test_a_change_of_price_is_published_as_its_schema_says(published: Published)
         jsonschema.validate(record, schema_of("PriceChanged"))
         assert set(record) == set(sample_of("PriceChanged"))
     assert len({record["event_id"] for record in records}) == len(records)
+
+
+HELD = Integration(
+    "int_01KSCPQP650KCY29RB756MGB45", "usr_01KSCN0000000000000000000A", "vastai", "2026-05-24T10:00:00.000Z", version=2
+)
+INTEGRATION_EVENTS = ("IntegrationSaved", "IntegrationRotated", "IntegrationRemoved")
+
+
+@pytest.mark.parametrize("kind", INTEGRATION_EVENTS)
+def test_what_becomes_of_a_key_is_published_as_its_schema_says(published: Published, kind: str) -> None:  # (275)
+    event = use_cases._fact(kind, HELD, datetime(2026, 5, 24, 10, tzinfo=UTC))
+    relayed(Fact(event))
+    (entry,) = published.entries
+    sample = sample_of(kind)
+    jsonschema.validate(sample["detail"], schema_of(kind))
+    assert (
+        (entry["DetailType"], entry["Source"])
+        == (kind, sample["source"])
+        == (sample["detail-type"], "gpubroker.offers")
+    )
+    detail = json.loads(entry["Detail"])
+    jsonschema.validate(detail, schema_of(kind))
+    assert set(detail) == set(sample["detail"])
+    assert {name: detail[name] for name in ("user_id", "provider", "event_type", "timestamp")} == {
+        name: sample["detail"][name] for name in ("user_id", "provider", "event_type", "timestamp")
+    }
+
+
+@pytest.mark.parametrize("kind", INTEGRATION_EVENTS)
+def test_no_fact_of_an_integration_has_room_for_a_key(kind: str) -> None:  # R9.4 (229)
+    schema = schema_of(kind)
+    assert schema["additionalProperties"] is schema["properties"]["data"]["additionalProperties"] is False
+    assert set(schema["properties"]["data"]["properties"]) == {"integration_id", "version"}

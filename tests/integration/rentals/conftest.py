@@ -45,6 +45,9 @@ class Market:
         self.reads += 1
         return self.offers.get(offer_id)
 
+    def offer_for(self, tenant: str, offer_id: str) -> OfferTerms | None:
+        return self.offer(offer_id)
+
     def similar(self, offer: AgreedOffer, limit: int) -> list[OfferTerms]:
         return []
 

@@ -7,9 +7,11 @@ import pytest
 
 from gpubroker import composition
 from gpubroker.offers import errors
+from gpubroker.offers.instances import accounts
 from gpubroker.offers.instances.port import Instance, InstanceOrder, InstanceStatus
 from gpubroker.offers.offer import Availability, Offer
 from gpubroker.rentals import ports
+from gpubroker.rentals.rental import Account
 from infra.rules.templates import ROOT, definition, strings
 from tests.unit.rentals.lives import ready
 
@@ -33,7 +35,8 @@ TOLD = Instance(
     instance_id="i-1", label=None, status=InstanceStatus.RUNNING, native_status="running", price_micros_per_hour=7
 )
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.ProviderError)]
-ORDER = ports.Order("label", OFFER.offer_id, "vastai", "ssh-ed25519 AAAA", env={"A": "b"})
+ACCOUNT = Account("vastai")
+ORDER = ports.Order("label", OFFER.offer_id, ACCOUNT, "ssh-ed25519 AAAA", env={"A": "b"})
 
 
 class Account:
@@ -71,7 +74,7 @@ class Lookup:
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch) -> Any:
     def wire(account: Account, lookup: Lookup) -> None:
-        monkeypatch.setattr(composition, "_instances_of", lambda provider: account)
+        monkeypatch.setattr(accounts, "asked", lambda slug, tenant, ask: ask(account))
         monkeypatch.setattr(composition, "_offer_lookup", lambda: lookup)
 
     return wire
@@ -94,7 +97,7 @@ def test_an_offer_that_vanished_is_gone(wired: Any) -> None:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_provider_error_keeps_its_name(kind: type[errors.ProviderError], wired: Any) -> None:
     wired(Account(kind("vastai", "detail")), Lookup(OFFER))
-    for ask in (lambda: composition._Instances().create(ORDER), lambda: composition._Instances().find("vastai", "x")):
+    for ask in (lambda: composition._Instances().create(ORDER), lambda: composition._Instances().find(ACCOUNT, "x")):
         with pytest.raises(ports.ProviderError) as failed:
             ask()
         assert type(failed.value).__name__ == kind.__name__

@@ -11,6 +11,7 @@ RENTALS_READ = "rentals:read"
 RENTALS_WRITE = "rentals:write"
 FAVORITES_WRITE = "favorites:write"
 KEYS_MANAGE = "keys:manage"
+INTEGRATIONS_MANAGE = "integrations:manage"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
 
@@ -20,11 +21,12 @@ SCOPES: dict[str, str] = {
     RENTALS_WRITE: "Request, scale and end rentals",
     FAVORITES_WRITE: "Keep favourite offers",
     KEYS_MANAGE: "Make, list and revoke API keys",
+    INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
     ADMIN_ALL: "Administer users, plans and service accounts",
     INTERNAL_ALL: "Call the internal API",
 }
 
-_USER = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE, KEYS_MANAGE})
+_USER = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE, KEYS_MANAGE, INTEGRATIONS_MANAGE})
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
@@ -61,6 +63,11 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/api/v2/auth/api-keys"),
         ("POST", "/api/v2/auth/api-keys"),
         ("DELETE", "/api/v2/auth/api-keys/{key_id}"),
+    ),
+    INTEGRATIONS_MANAGE: (
+        ("GET", "/api/v2/providers/config/integrations"),
+        ("POST", "/api/v2/providers/config/integrations"),
+        ("DELETE", "/api/v2/providers/config/integrations/{provider}"),
     ),
     ADMIN_ALL: (
         ("GET", "/api/v2/admin/users"),

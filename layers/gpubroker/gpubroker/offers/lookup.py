@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import groupby, zip_longest
 
 from gpubroker.offers import parts, store
+from gpubroker.offers.integrations.store import Integration, with_bucket
 from gpubroker.offers.offer import Availability, Offer
 from gpubroker.offers.slugs import SLUGS
 from gpubroker.offers.state import PartState
@@ -29,6 +30,14 @@ class OfferLookup:
             return None
         offers = store.bucket(provider, parts.bucket_of(offer_id))
         return next((offer for offer in offers if offer.offer_id == offer_id), None)
+
+    def offer_for(self, tenant: str, offer_id: str) -> tuple[Offer | None, Integration | None]:
+        """The same, with what the tenant has of its own at the provider, in use or not; one call for both."""
+        provider = offer_id.rpartition("-")[0]
+        if provider not in SLUGS:
+            return None, None
+        offers, integration = with_bucket(tenant, provider, parts.bucket_of(offer_id))
+        return next((offer for offer in offers if offer.offer_id == offer_id), None), integration
 
     def similar(self, offer: Offer, limit: int) -> list[Offer]:
         """Rentable offers of the same GPU model and count, not unavailable, the nearest first; never the offer itself.

@@ -73,6 +73,11 @@ def part_key(provider: str) -> str:
     return f"PART#{provider}"
 
 
+def bucket_key(provider: str, name: str) -> tuple[str, str]:
+    """Where a bucket stands, for who reads it together with something else."""
+    return part_key(provider), BUCKET + name
+
+
 def states_of(providers: Iterable[str]) -> dict[str, PartState]:
     """The states of these providers in one call (up to 100); those never asked are missing."""
     keys = [(part_key(provider), STATE) for provider in providers]

@@ -266,6 +266,28 @@ def _glimpse(body: bytes) -> str:
     return ascii(body[:16].decode("utf-8", "replace").strip())
 
 
+_NO_SECRETS = frozenset({"accept", "content-type", "user-agent"})
+
+
+def secrets_of(headers: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The keys that a request carries in its headers, `Bearer` and the like taken off."""
+    return tuple(
+        word.encode()
+        for name, value in headers.items()
+        if name.lower() not in _NO_SECRETS and len(word := value.rpartition(" ")[2]) >= 8
+    )
+
+
+def without(body: bytes | bytearray, secrets: Iterable[bytes]) -> bytes:
+    """An answer in which the key that was sent does not stand any more: some providers quote it when they refuse it,
+    and what is read from an answer may come to be shown."""
+    answer = bytes(body)
+    for secret in secrets:
+        if secret in answer:
+            answer = answer.replace(secret, b"[key]")
+    return answer
+
+
 def retry_after_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds of a Retry-After header (RFC 9110 §10.2.3: seconds or a date), None where there is none to read."""
     text = headers.get("retry-after", "").strip()
@@ -335,8 +357,8 @@ async def _answer(client: httpx.AsyncClient, provider: str, request: httpx.Reque
         finally:
             await response.aclose()
     except httpx.HTTPError as error:
-        raise no_answer(provider, error) from error
-    answer = bytes(received)
+        raise no_answer(provider, error) from None  # its own words can quote a header
+    answer = without(received, secrets_of(request.headers))
     if failure := refusal(provider, response.status_code, response.headers):
         raise failure
     return decoded(provider, answer)

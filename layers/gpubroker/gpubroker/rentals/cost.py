@@ -32,6 +32,20 @@ def member_cost(member: Member, now: datetime, *, at_most_seconds: int | None = 
     return cost(int(exact), 1)  # price per hour x 1 s == exact / 3600, rounded half to even once
 
 
+def provider_cost(rental: Rental, now: datetime) -> MicroUsd | None:
+    """What the provider bills the customer itself until `now`, as far as it told: for information, never charged by us.
+
+    None where we charge. Rounded like our own, a member each.
+    """
+    if rental.integration is None:
+        return None
+    return sum(
+        cost(sum((charge.provider_micros or 0) * _seconds(charge, now) for charge in member.charges), 1)
+        for member in rental.members
+        if not member.void
+    )
+
+
 def rental_cost(rental: Rental, now: datetime, *, at_most_seconds: int | None = None) -> MicroUsd:
     return sum(member_cost(member, now, at_most_seconds=at_most_seconds) for member in rental.members)
 

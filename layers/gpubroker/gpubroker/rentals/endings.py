@@ -1,7 +1,7 @@
 """How a rental ends, and what it then costs. Pure, like rules.py."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gpubroker.kernel.errors import Conflict
 from gpubroker.kernel.time import iso
@@ -19,6 +19,9 @@ from gpubroker.rentals.rental import (
     whole_second,
 )
 from gpubroker.rentals.rules import LOOK_AFTER, Step, closed_at, holding, leaving
+
+OUT_OF_REACH_AFTER = timedelta(days=1)
+"""How long a customer has to save a good key, before an instance that nobody can end is left to them."""
 
 
 class StillThere(Exception):
@@ -86,6 +89,36 @@ def member_gone(rental: Rental, member_id: str, now: datetime) -> Step:
     return holding(rental.with_member(member)), ()
 
 
+def out_of_reach(rental: Rental, member_id: str, now: datetime) -> Step:
+    """The provider refuses the customer's own key, so an ending member can be neither seen nor ended.
+
+    One that was never known to exist is given up at once; one that was, after a day in which a good key may be saved.
+    The customer is told, since the instance would be on their bill. Raises StillThere until then.
+    """
+    member = rental.member(member_id)
+    if member.phase is not MemberPhase.ENDING:
+        return rental, ()
+    since = member.over_at or now
+    if must_wait(rental, member_id, now) or (member.instance_id is not None and now < since + OUT_OF_REACH_AFTER):
+        raise StillThere(f"{member.offer.provider} refuses the key that {member.label} is to be ended with")
+    notice = (
+        f"{member.offer.provider} refuses your key, so we could not see that {member_id} is gone. "
+        f"If an instance named {member.label} is still there, end it there: the provider bills it to you."
+    )
+    return member_gone(replace(rental, notices=(*rental.notices, notice)), member_id, now)
+
+
+def refused(rental: Rental) -> Step:
+    """The provider refuses the customer's own key while the rental runs: say so, once."""
+    notice = (
+        f"{rental.offer.provider} refuses your key, so this rental can be neither looked at nor ended: "
+        "save a good one of the same account."
+    )
+    if rental.phase.over or rental.integration is None or notice in rental.notices:
+        return rental, ()
+    return replace(rental, notices=(*rental.notices, notice)), ()
+
+
 def conclude_end(rental: Rental, now: datetime) -> Step:
     """Everything is gone: settle. Raises StillThere while a member is not."""
     if rental.phase.over:
@@ -104,7 +137,7 @@ def conclude_end(rental: Rental, now: datetime) -> Step:
         "ended_at": iso(rental.ended_at or at),
         "gone_at": iso(at),
         "currency": "USD",
-        "billed_by": "gpubroker",
+        "billed_by": rental.billed_by,
         "lines": facts.charge_data(rental, now),
     }
     return holding(rental), (Fact("RentalEnded", now, data | facts.money("final_cost", total)),)
@@ -155,7 +188,9 @@ def finalise(rental: Rental, seconds: int, *, by: str, now: datetime) -> Step:
         raise MoreThanUsed(f"{used} seconds were used; {seconds} cannot be confirmed.")
     total = rental_cost(rental, now, at_most_seconds=seconds)
     rental = replace(rental, final_cost_micros=total, finalised=Finalisation(seconds, total, whole_second(now), by))
-    data = {"seconds": seconds, "currency": "USD", "by": by} | facts.money("final_cost", total)
+    data = {"seconds": seconds, "currency": "USD", "billed_by": rental.billed_by, "by": by} | facts.money(
+        "final_cost", total
+    )
     return rental, (Fact("RentalFinalised", now, data),)
 
 

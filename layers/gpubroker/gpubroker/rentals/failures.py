@@ -2,7 +2,7 @@
 
 import orjson
 
-from gpubroker.rentals.rental import Failure
+from gpubroker.rentals.rental import BilledBy, Failure
 
 _TELLING = {
     "CapReached": "spending-cap-reached",
@@ -26,14 +26,22 @@ _PLAIN = {
     "States.Timeout": Failure("timed-out", "The instance was not ready in time."),
 }
 
+_OWN_ACCOUNT = {
+    "QuotaExceeded": Failure("provider-quota", "Your quota at the provider does not allow another instance now."),
+    "BadCredentials": Failure("provider-refused", "The provider did not accept your key; save a good one."),
+}
+"""What reads otherwise where the account is the customer's own."""
+
 STUCK = Failure("stuck", "The work on it stopped before it was done; it was undone.")
 
 
-def of_task(error: dict[str, str]) -> Failure:
+def of_task(error: dict[str, str], billed_by: BilledBy = "gpubroker") -> Failure:
     """A provider's own words stay in our logs; they may say more than a customer should read."""
     name = error.get("Error", "")
     if name in _TELLING:
         return Failure(_TELLING[name], _message(error.get("Cause", "")))
+    if billed_by == "provider" and name in _OWN_ACCOUNT:
+        return _OWN_ACCOUNT[name]
     return _PLAIN.get(name) or Failure("internal-error", "Something went wrong on our side.")
 
 

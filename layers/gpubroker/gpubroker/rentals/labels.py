@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 from gpubroker.kernel.ids import stable_id
+from gpubroker.rentals.rental import Rental
 
 _LABEL = re.compile(r"^gpb-([a-z2-7]{8})-([0-9a-z]{26})-(m[0-9]{1,4})$")
 
@@ -25,6 +26,12 @@ def deployment_of(table_name: str) -> str:
 
 def label(deployment: str, rental_id: str, member_id: str) -> str:
     return f"gpb-{deployment}-{rental_id.removeprefix('ren_').lower()}-{member_id}"
+
+
+def common_label(rental: Rental) -> str:
+    """What the labels of all its members begin with, those that it may yet get included."""
+    first = rental.members[0]
+    return first.label.removesuffix(first.member_id)
 
 
 def parse(text: str, *, deployment: str) -> Label | None:

@@ -7,10 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from gpubroker.kernel.errors import Conflict
 from gpubroker.kernel.money import MicroUsd
-from gpubroker.rentals.rental import AgreedOffer
+from gpubroker.rentals.rental import Account, AgreedOffer
+
+if TYPE_CHECKING:
+    from gpubroker.storage.transaction import Writes
 
 InstanceStatus = Literal["pending", "running", "failed", "ended"]
 
@@ -22,6 +26,7 @@ class OfferTerms:
     price_micros        micro-USD per hour for the whole instance, with `disk_included_gb` of disk; 0 where not `priced`
     priced              whether its provider tells a price; one that does not is never rentable
     disk_micros_per_gb  micro-USD per hour for each GB of disk beyond that; None where disk is not billed by its size
+    integration         the renter's own integration at the provider, where there is one: the provider bills them then
     disk_part_micros    how much of the price is for disk that an order asked for beyond what is included
     """
 
@@ -39,6 +44,7 @@ class OfferTerms:
     disk_micros_per_gb: Decimal | None = None
     disk_included_gb: int = 0
     disk_part_micros: MicroUsd = 0
+    integration: str | None = None
 
     def with_disk(self, disk_gb: int | None) -> "OfferTerms":
         """These terms for an order of that much disk (None: what is included), rounded half to even once.
@@ -59,6 +65,9 @@ class OfferSource(Protocol):
     def offer(self, offer_id: str) -> OfferTerms | None:
         """The offer by one read of the store; None when nobody offers it any more."""
 
+    def offer_for(self, tenant: str, offer_id: str) -> OfferTerms | None:
+        """The same for one renter, with their own integration at the provider; by one read for both."""
+
     def similar(self, offer: AgreedOffer, limit: int) -> Sequence[OfferTerms]:
         """Rentable offers of the same GPU model and count, the nearest first; never the offer itself.
 
@@ -72,7 +81,7 @@ class Order:
 
     label: str
     offer_id: str
-    provider: str
+    account: Account
     ssh_public_key: str
     image: str | None = None
     disk_gb: int | None = None
@@ -106,19 +115,36 @@ class Instance:
 
 
 class Compute(Protocol):
-    """The providers' instances. Every method may raise ProviderError."""
+    """The providers' instances, each in somebody's account. Every method may raise ProviderError."""
 
     def create(self, order: Order) -> Instance: ...
 
-    def find(self, provider: str, label: str) -> Sequence[Instance]:
+    def find(self, account: Account, label: str) -> Sequence[Instance]:
         """All instances with this label, ended ones included where the provider still tells of them."""
 
-    def get(self, provider: str, instance_id: str) -> Instance | None: ...
+    def get(self, account: Account, instance_id: str) -> Instance | None: ...
 
-    def end(self, provider: str, instance_id: str) -> None:
+    def end(self, account: Account, instance_id: str) -> None:
         """Ask for the end; one that is gone already is a success."""
 
-    def list(self, provider: str) -> Sequence[Instance]: ...
+    def list(self, account: Account) -> Sequence[Instance]: ...
+
+
+class OwnAccounts(Protocol):
+    """Customers' own accounts: while a rental is open on one, its key cannot be taken away."""
+
+    def take(self, tx: "Writes", tenant: str, provider: str, rental_id: str, label: str) -> None:
+        """In the transaction that makes the rental. Its loss is IntegrationGone."""
+
+    def release(self, tx: "Writes", tenant: str, provider: str, rental_id: str) -> None:
+        """In the transaction after which nothing of the rental is left."""
+
+
+class IntegrationGone(Conflict):
+    """The renter's integration was there when the offer was read, and is not any more."""
+
+    code = "integration-changed"
+    title = "Your integration at this provider was changed at this moment"
 
 
 class ProviderError(Exception):

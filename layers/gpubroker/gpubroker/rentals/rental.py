@@ -8,6 +8,7 @@ recomputes a bill from the times shown.
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from gpubroker.kernel.caller import Plan
 from gpubroker.kernel.money import MicroUsd
@@ -75,13 +76,30 @@ class AgreedOffer:
     region: str | None = None  # not every provider says one
 
 
+BilledBy = Literal["gpubroker", "provider"]
+"""Who sends the customer the bill for compute (DESIGN §7 "Whose key")."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where an instance is: a provider, and whose account there; `tenant` None is the platform's own."""
+
+    provider: str
+    tenant: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A stretch of time at one price: [since, until), whole seconds; open while `until` is None."""
+    """A stretch of time at one price: [since, until), whole seconds; open while `until` is None.
+
+    price_micros     what we charge per hour: 0 where the provider bills the customer itself
+    provider_micros  what the provider then bills per hour, as it told; None where we charge
+    """
 
     price_micros: MicroUsd
     since: datetime
     until: datetime | None = None
+    provider_micros: MicroUsd | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +208,7 @@ class Finalisation:
 class Rental:
     """The truth about one rental.
 
+    integration       the customer's own integration it runs with, for its whole life; None for the platform's account
     max_price_micros  the cap per hour for one whole instance; an instance is never agreed above it
     duration          of one term; with `auto_renew` terms follow each other
     ready_at          when the last of the first members was ready; the term counts from the first of them
@@ -208,6 +227,7 @@ class Rental:
     max_price_micros: MicroUsd
     auto_renew: bool
     requested_at: datetime
+    integration: str | None = None
     phase: Phase = Phase.REQUESTED
     members: tuple[Member, ...] = ()
     operation: Operation | None = None
@@ -234,6 +254,23 @@ class Rental:
 
     def with_member(self, changed: Member) -> "Rental":
         return replace(self, members=tuple(changed if m.member_id == changed.member_id else m for m in self.members))
+
+    @property
+    def billed_by(self) -> BilledBy:
+        return "gpubroker" if self.integration is None else "provider"
+
+    def account_at(self, provider: str) -> Account:
+        """Whose account its instances are in, at one of its providers."""
+        return Account(provider, None if self.integration is None else self.tenant)
+
+    def charge(self, price_micros: MicroUsd, since: datetime, *, billed: MicroUsd | None = None) -> Charge:
+        """A stretch that begins: at this price; at nothing where the provider bills the customer itself.
+
+        billed: what the provider says that it bills per hour, where it does.
+        """
+        if self.integration is None:
+            return Charge(price_micros, since)
+        return Charge(0, since, provider_micros=price_micros if billed is None else billed)
 
     @property
     def live_members(self) -> tuple[Member, ...]:

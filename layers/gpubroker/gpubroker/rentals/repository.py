@@ -17,6 +17,8 @@ from gpubroker.kernel.time import iso
 from gpubroker.rentals.caps import LIMITS, CapReached, difference
 from gpubroker.rentals.facts import Fact
 from gpubroker.rentals.items import SHARDS, CapsItem, DueIndex, OwnerItem, RentalItem, SwitchItem, due_pk, rental_pk
+from gpubroker.rentals.labels import common_label
+from gpubroker.rentals.ports import OwnAccounts
 from gpubroker.rentals.rental import Holding, Rental
 from gpubroker.rentals.rules import Change
 from gpubroker.storage import idempotency as stored
@@ -51,19 +53,29 @@ class Switch:
 
 
 class Rentals:
-    def __init__(self, *, sleep: Callable[[float], None] = time.sleep, jitter: Callable[[], float] = random.random):
-        self._sleep, self._jitter = sleep, jitter
+    def __init__(
+        self,
+        *,
+        accounts: OwnAccounts | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[], float] = random.random,
+    ):
+        """accounts: needed where rentals on a customer's own account are made or settled."""
+        self._accounts, self._sleep, self._jitter = accounts, sleep, jitter
 
     def create(
         self, rental: Rental, facts: tuple[Fact, ...], *, idempotency: Idempotency | None, answer: Answer
     ) -> Rental:
-        """Write a new rental, or nothing. Raises RentalsStopped, CapReached, AlreadyDone."""
+        """Write a new rental, or nothing. Raises RentalsStopped, CapReached, IntegrationGone, AlreadyDone."""
         with transaction(RentalItem) as tx:
             _refuse_while_stopped(tx)
             stored.remember(tx, RentalItem, idempotency, answer(rental) if idempotency else {})
             tx.put(RentalItem.of(rental), condition=RentalItem.pk.does_not_exist())
             tx.put(OwnerItem.of(rental), condition=OwnerItem.pk.does_not_exist())
             _count(tx, rental, Holding(), rental.held)
+            if rental.integration is not None:
+                provider, label = rental.offer.provider, common_label(rental)
+                self._own_accounts().take(tx, rental.tenant, provider, rental.rental_id, label)
             _tell(tx, rental, facts)
         return rental
 
@@ -132,8 +144,15 @@ class Rentals:
                 stored.remember(tx, RentalItem, idempotency, answer(after))
             tx.put(RentalItem.of(after), condition=RentalItem.version == before.version, lost=StaleVersion)
             _count(tx, after, before.held, after.held)
+            if after.integration is not None and after.phase.over and not before.phase.over:
+                self._own_accounts().release(tx, after.tenant, after.offer.provider, after.rental_id)
             _tell(tx, after, facts)
         return after
+
+    def _own_accounts(self) -> OwnAccounts:
+        if self._accounts is None:
+            raise RuntimeError("rentals on customers' own accounts are made and settled elsewhere")
+        return self._accounts
 
     def due(self, now: datetime, *, limit: int = 200) -> Iterator[tuple[str, str]]:
         """(tenant, rental id) of what must be looked at by now, at most `limit` a shard, the most urgent first."""

@@ -18,7 +18,6 @@ from gpubroker.rentals.facts import Fact
 from gpubroker.rentals.labels import label
 from gpubroker.rentals.ports import Instance, OfferTerms
 from gpubroker.rentals.rental import (
-    Charge,
     Connection,
     Failure,
     Holding,
@@ -124,6 +123,7 @@ def request(
         requested_by=caller.subject,
         plan=caller.plan,
         offer=terms.agreed(),
+        integration=terms.integration,
         launch=launch,
         duration=duration,
         max_price_micros=terms.price_micros if limit is None else limit,
@@ -156,13 +156,15 @@ def with_new_members(rental: Rental, offers: list[OfferTerms], *, deployment: st
 def holding(rental: Rental) -> Rental:
     """The rental with what it takes of its tenant's caps, as its state says: nothing once it is over.
 
-    Instances count until they are gone at the provider; money is committed for one term of those that are wanted.
+    Instances count until they are gone at the provider; money is committed for one term of those that are wanted,
+    unless the provider bills the customer itself.
     """
     if rental.phase.over:
         return replace(rental, held=Holding())
     standing = sum(not member.phase.gone for member in rental.members)
     seconds = int(rental.duration.total_seconds())
-    micros = sum(committed(member.price_micros, seconds, 1) for member in rental.live_members)
+    charged = rental.live_members if rental.integration is None else ()
+    micros = sum(committed(member.price_micros, seconds, 1) for member in charged)
     return replace(rental, held=Holding(1, standing, micros))
 
 
@@ -268,7 +270,7 @@ def observed(rental: Rental, member_id: str, instance: Instance | None, now: dat
         ready_at=at,
         seen_at=at,
         misses=0,
-        charges=(Charge(member.price_micros, at),),
+        charges=(rental.charge(member.price_micros, at, billed=instance.price_micros),),
     )
     return rental.with_member(member), ()
 

@@ -115,8 +115,13 @@ def agree_added(
 
 
 def is_fit(rental: Rental, terms: OfferTerms) -> bool:
-    """Whether an added member may be of this offer; what its disk costs is counted in."""
+    """Whether an added member may be of this offer; what its disk costs is counted in.
+
+    A rental on the customer's own account stays with its provider: elsewhere there is no such account.
+    """
     price = terms.with_disk(rental.launch.disk_gb).price_micros
+    if rental.integration is not None and terms.provider != rental.offer.provider:
+        return False  # the customer's own account is at this one provider
     return terms.rentable and terms.available and price <= rental.max_price_micros
 
 

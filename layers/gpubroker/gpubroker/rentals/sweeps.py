@@ -3,6 +3,9 @@
 Orphan: at a provider with our label, but no rental wants it. Ghost: wanted by a rental, but not at its provider.
 """
 
+import random
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from gpubroker.kernel.money import MicroUsd
@@ -10,14 +13,17 @@ from gpubroker.kernel.time import Clock
 from gpubroker.rentals import endings, failures, labels, rules, scaling, terms
 from gpubroker.rentals.caps import CapReached
 from gpubroker.rentals.findings import Findings
-from gpubroker.rentals.ports import Compute, Instance, OfferSource
-from gpubroker.rentals.rental import Member, MemberPhase, Rental, Work
+from gpubroker.rentals.ports import BadCredentials, Compute, Instance, OfferSource, ProviderError
+from gpubroker.rentals.rental import Account, Member, MemberPhase, Rental, Work
 from gpubroker.rentals.repository import RentalNotFound, Rentals
 from gpubroker.rentals.rules import Step
 from gpubroker.rentals.steps import Steps, execution_name, work_input
 
 STARTS = 3
 """How often work that nobody has begun is started before it is given up."""
+
+OWN_ACCOUNTS_S = 150.0
+"""Seconds of a provider's sweep (it lives 240) after which no further account of a customer is begun."""
 
 
 class DueSweep:
@@ -54,7 +60,12 @@ class DueSweep:
         return "expired"
 
     def _renew(self, rental: Rental) -> str:
-        prices = {m.member_id: p for m in rental.live_members if (p := self._price_now(rental, m)) is not None}
+        try:
+            prices = {m.member_id: p for m in rental.live_members if (p := self._price_now(rental, m)) is not None}
+        except BadCredentials:
+            if rental.integration is None:
+                raise
+            return self._expire(rental, f"Not renewed: {rental.offer.provider} refuses your key.")
         now = self._clock()
         try:
             self._rentals.change(rental.tenant, rental.rental_id, lambda r: terms.renew(r, prices, now))
@@ -72,7 +83,7 @@ class DueSweep:
             return offered.with_disk(rental.launch.disk_gb).price_micros
         if member.instance_id is None:
             return None
-        instance = self._compute.get(member.offer.provider, member.instance_id)
+        instance = self._compute.get(rental.account_at(member.offer.provider), member.instance_id)
         return instance.price_micros if instance else None
 
     def _mend(self, rental: Rental) -> str:
@@ -118,32 +129,93 @@ def _counted(rental: Rental) -> Rental:
 
 
 class ProviderSweep:
-    """Every few minutes and for each provider: what it has of ours against what the rentals say."""
+    """Every few minutes and for each provider: what it has of ours against what the rentals say, in our account and in
+    those of customers that have rentals there.
 
-    def __init__(self, *, rentals: Rentals, compute: Compute, clock: Clock, deployment: str):
+    A customer's account is theirs: in it, nothing is touched but what carries the label of a rental of this customer
+    that runs there, and by then is wanted no more.
+    """
+
+    def __init__(
+        self,
+        *,
+        rentals: Rentals,
+        compute: Compute,
+        clock: Clock,
+        deployment: str,
+        elapsed: Callable[[], float] = time.monotonic,
+        shuffle: Callable[[list[Account]], None] = random.shuffle,
+    ):
         self._rentals, self._compute, self._clock, self._deployment = rentals, compute, clock, deployment
+        self._elapsed, self._shuffle = elapsed, shuffle
 
     def run(self, provider: str) -> Findings:
-        """Raises ProviderError when the provider does not answer: silence never makes a ghost."""
-        findings = Findings()
+        """Raises ProviderError when the provider does not answer for our account: silence never makes a ghost.
+
+        Customers' accounts come in no order, as many as there is time for; the trouble of one costs no other.
+        """
+        findings, begun, failure = Findings(), self._elapsed(), None
+        ours, there = Account(provider), dict[labels.Label, list[Instance]]()
+        try:
+            there = self._labelled(ours)
+        except ProviderError as error:
+            failure = error
+        rentals = list(self._rentals.open_rentals())
+        if failure is None:
+            self._compare(ours, there, _on(ours, rentals), findings)
+        accounts = [*{one.account_at(provider) for one in rentals if one.offer.provider == provider} - {ours}]
+        self._shuffle(accounts)
+        for account in accounts:
+            if self._elapsed() - begun > OWN_ACCOUNTS_S:
+                findings.note("accounts_left", str(account.tenant))
+            else:
+                self._visit(account, _on(account, rentals), findings)
+        if failure is not None:
+            raise failure
+        return findings
+
+    def _visit(self, account: Account, rentals: dict[str, Rental], findings: Findings) -> None:
+        """A customer's account."""
+        try:
+            self._compare(account, self._labelled(account), rentals, findings)
+        except BadCredentials:
+            findings.note("accounts_refused", str(account.tenant))
+            for rental in rentals.values():
+                self._rentals.change(rental.tenant, rental.rental_id, endings.refused)
+        except ProviderError as error:
+            findings.failed(f"{account.tenant}@{account.provider}", error)
+
+    def _labelled(self, account: Account) -> dict[labels.Label, list[Instance]]:
+        """What is alive there with a label of ours, by its label."""
         there: dict[labels.Label, list[Instance]] = {}
-        for instance in self._compute.list(provider):
+        for instance in self._compute.list(account):
             ours = labels.parse(instance.label, deployment=self._deployment)
             if ours is not None and instance.alive:
                 there.setdefault(ours, []).append(instance)
-        rentals = {rental.rental_id: rental for rental in self._rentals.open_rentals()}
+        return there
+
+    def _compare(
+        self,
+        account: Account,
+        there: dict[labels.Label, list[Instance]],
+        rentals: dict[str, Rental],
+        findings: Findings,
+    ) -> None:
         for name, instances in there.items():
-            self._end_unwanted(provider, name, instances, rentals.get(name.rental_id), findings)
+            self._end_unwanted(account, name, instances, rentals.get(name.rental_id), findings)
         for rental in rentals.values():
-            self._look_for_ghosts(provider, rental, there, findings)
-        return findings
+            self._look_for_ghosts(account, rental, there, findings)
 
     def _end_unwanted(
-        self, provider: str, name: labels.Label, instances: list[Instance], rental: Rental | None, findings: Findings
+        self, account: Account, name: labels.Label, instances: list[Instance], rental: Rental | None, findings: Findings
     ) -> None:
         member = _wanted(rental, name.member_id)
         if member is None:  # the index may lag: the item itself decides
-            member = _wanted(self._really(name), name.member_id)
+            rental = self._really(name)
+            here = rental is not None and rental.account_at(account.provider) == account
+            if account.tenant is not None and not here:
+                return  # named like one of ours, and not ours: the customer's own affair
+            member = _wanted(rental, name.member_id) if here else None
         if member is None:
             unwanted = instances
         elif member.phase is MemberPhase.READY and any(one.instance_id == member.instance_id for one in instances):
@@ -151,7 +223,7 @@ class ProviderSweep:
         else:
             unwanted = []  # being made or being ended: a workflow is at it, and sees all of them by their label
         for instance in unwanted:
-            self._compute.end(provider, instance.instance_id)
+            self._compute.end(account, instance.instance_id)
             findings.note("orphans_ended", f"{name.rental_id}/{name.member_id}/{instance.instance_id}")
 
     def _really(self, name: labels.Label) -> Rental | None:
@@ -161,15 +233,15 @@ class ProviderSweep:
             return None
 
     def _look_for_ghosts(
-        self, provider: str, rental: Rental, there: dict[labels.Label, list[Instance]], findings: Findings
+        self, account: Account, rental: Rental, there: dict[labels.Label, list[Instance]], findings: Findings
     ) -> None:
         sightings: dict[str, Instance | None] = {}
         for member in rental.members:
-            if member.phase is not MemberPhase.READY or member.offer.provider != provider:
+            if member.phase is not MemberPhase.READY or member.offer.provider != account.provider:
                 continue
             listed = there.get(labels.Label(rental.rental_id, member.member_id), [])
             instance = next((one for one in listed if one.instance_id == member.instance_id), None)
-            sightings[member.member_id] = instance if _runs(instance) else self._confirmed(member)
+            sightings[member.member_id] = instance if _runs(instance) else self._confirmed(account, member)
         if not sightings:
             return
         now = self._clock()
@@ -178,13 +250,18 @@ class ProviderSweep:
             if not _runs(instance):
                 findings.note("members_lost", f"{rental.rental_id}/{member_id}")
                 if instance is not None and instance.alive:
-                    self._compute.end(provider, instance.instance_id)
+                    self._compute.end(account, instance.instance_id)
 
-    def _confirmed(self, member: Member) -> Instance | None:
+    def _confirmed(self, account: Account, member: Member) -> Instance | None:
         """A list may be incomplete: before an instance counts as lost, it is asked for by its id."""
         if member.instance_id is None:
             return None
-        return self._compute.get(member.offer.provider, member.instance_id)
+        return self._compute.get(account, member.instance_id)
+
+
+def _on(account: Account, rentals: Iterable[Rental]) -> dict[str, Rental]:
+    """The rentals whose instances at this provider are in this account."""
+    return {one.rental_id: one for one in rentals if one.account_at(account.provider) == account}
 
 
 def _wanted(rental: Rental | None, member_id: str) -> Member | None:

@@ -97,12 +97,12 @@ class Tasks:
         member = rental.member(member_id)
         if member.phase is MemberPhase.READY:
             return _member(work, member_id)
-        found = self._alive(member)
+        found = self._alive(rental, member)
         if not found and in_flight:
             raise CreateInFlight(f"a create of {member.label} is in flight")
         instance = found[0] if found else self._create(work, rental, member)
         for extra in found[1:]:
-            self._compute.end(member.offer.provider, extra.instance_id)
+            self._compute.end(rental.account_at(member.offer.provider), extra.instance_id)
         self._change(work, lambda r: rules.created(r, member_id, instance))
         if instance.bid_too_low:
             raise BidTooLow(f"{member.label} needs a higher bid")
@@ -118,7 +118,7 @@ class Tasks:
         order = Order(
             label=member.label,
             offer_id=member.offer.offer_id,
-            provider=member.offer.provider,
+            account=rental.account_at(member.offer.provider),
             ssh_public_key=launch.ssh_public_key or nobodys_key(),
             image=launch.image,
             disk_gb=launch.disk_gb,
@@ -152,7 +152,7 @@ class Tasks:
             return "ignored"
         if member.phase is MemberPhase.CREATING and member.failure is None:
             try:
-                instance = self._told(member)
+                instance = self._told(rental, member)
             except ProviderError:
                 return self._look_later(look)  # no news; the waiting state's timeout bounds how long that may last
             rental = self._rentals.change(
@@ -189,15 +189,25 @@ class Tasks:
         return outcome
 
     def end(self, work: WorkOn, member_id: str) -> dict[str, Any]:
-        """End whatever the provider has of a member, and look that it is gone. Raises StillThere until it is."""
+        """End whatever the provider has of a member, and look that it is gone. Raises StillThere until it is.
+
+        Where the provider refuses the customer's own key, nothing can be seen or ended: see endings.out_of_reach.
+        """
         rental = self._rentals.of(work.tenant, work.rental_id)
         member = rental.member(member_id)
         if member.phase is not MemberPhase.ENDING:
             return _member(work, member_id)
-        found = self._alive(member)
-        for instance in found:
-            self._compute.end(member.offer.provider, instance.instance_id)
-        if found and self._alive(member):
+        try:
+            found = self._alive(rental, member)
+            for instance in found:
+                self._compute.end(rental.account_at(member.offer.provider), instance.instance_id)
+            still_there = bool(found and self._alive(rental, member))
+        except BadCredentials:
+            if rental.integration is None:
+                raise
+            self._change(work, lambda r: endings.out_of_reach(r, member_id, self._clock()))
+            return _member(work, member_id)
+        if still_there:
             raise endings.StillThere(f"{member.label} is still at {member.offer.provider}")
         if endings.must_wait(rental, member_id, self._clock()):
             raise endings.StillThere(f"a create of {member.label} may still take effect")
@@ -221,9 +231,10 @@ class Tasks:
 
     def undo(self, work: WorkOn, error: dict[str, str]) -> dict[str, Any]:
         """Turn back: what is to be ended now (`backward`), or `nothing` when something else has taken over."""
-        failure, now = failures.of_task(error), self._clock()
+        now = self._clock()
 
         def rule(rental: Rental) -> Step:
+            failure = failures.of_task(error, rental.billed_by)
             if rental.operation is not None and rental.operation.work is Work.ADD:
                 return scaling.undo_addition(rental, work.operation_id, failure, now)
             return rules.undo(rental, work.operation_id, failure, now)
@@ -236,13 +247,14 @@ class Tasks:
 
     def replace(self, work: WorkOn, member_id: str, error: dict[str, str]) -> dict[str, Any]:
         """Give up a member that cannot be had, and put one of a similar offer in its place (additions only)."""
-        failure, now = failures.of_task(error), self._clock()
+        now = self._clock()
         rental = self._rentals.of(work.tenant, work.rental_id)
         similar = self._offers.similar(rental.offer, SIMILAR)
 
         def rule(before: Rental) -> Step:
             if before.member(member_id).replaced_by is not None:
                 return before, ()
+            failure = failures.of_task(error, before.billed_by)
             after, _ = scaling.give_up(before, work.operation_id, member_id, failure, now)
             return scaling.replaced(after, work.operation_id, member_id, similar, deployment=self._deployment)
 
@@ -252,19 +264,20 @@ class Tasks:
     def _change(self, work: WorkOn, rule: rules.Change) -> Rental:
         return self._rentals.change(work.tenant, work.rental_id, rule)
 
-    def _alive(self, member: Member) -> list[Instance]:
+    def _alive(self, rental: Rental, member: Member) -> list[Instance]:
         """What the provider has with the member's label; the one we know by its id comes first."""
-        found = {one.instance_id: one for one in self._compute.find(member.offer.provider, member.label) if one.alive}
+        account = rental.account_at(member.offer.provider)
+        found = {one.instance_id: one for one in self._compute.find(account, member.label) if one.alive}
         if member.instance_id is not None and member.instance_id not in found:
-            known = self._compute.get(member.offer.provider, member.instance_id)
+            known = self._compute.get(account, member.instance_id)
             if known is not None and known.alive:
                 found[known.instance_id] = known
         return sorted(found.values(), key=lambda one: (one.instance_id != member.instance_id, one.instance_id))
 
-    def _told(self, member: Member) -> Instance | None:
+    def _told(self, rental: Rental, member: Member) -> Instance | None:
         if member.instance_id is not None:
-            return self._compute.get(member.offer.provider, member.instance_id)
-        found = self._alive(member)
+            return self._compute.get(rental.account_at(member.offer.provider), member.instance_id)
+        found = self._alive(rental, member)
         return found[0] if found else None
 
 

@@ -9,7 +9,7 @@ from gpubroker.kernel.time import iso
 from gpubroker.rentals import endings, facts
 from gpubroker.rentals.caps import dollars
 from gpubroker.rentals.facts import Fact
-from gpubroker.rentals.rental import Charge, MemberPhase, Phase, Rental
+from gpubroker.rentals.rental import MemberPhase, Phase, Rental
 from gpubroker.rentals.rules import LOOK_AFTER, Step, closed_at, holding
 
 
@@ -51,7 +51,9 @@ def renew(rental: Rental, prices: Mapping[str, MicroUsd], now: datetime) -> Step
                 f"{dollars(rental.max_price_micros)}."
             )
         closed = closed_at(member, old_end).charges
-        rental = rental.with_member(replace(member, price_micros=price, charges=(*closed, Charge(price, old_end))))
+        rental = rental.with_member(
+            replace(member, price_micros=price, charges=(*closed, rental.charge(price, old_end)))
+        )
         data.append({"member_id": member.member_id} | facts.money("price_per_hour", price))
     ends_at = old_end + rental.duration
     rental = holding(replace(rental, ends_at=ends_at, renewals=rental.renewals + 1))

@@ -72,7 +72,8 @@ class Desk:
     def request(self, caller: Caller, wanted: RentalRequest, idempotency: Idempotency | None) -> RentalView:
         """Ask for a rental: accepted and held for, not made yet. The same key and body give the same rental.
 
-        Raises OfferNotFound, OfferNotRentable, OfferNotAvailable, PriceOverLimit, CapReached, RentalsStopped.
+        Raises OfferNotFound, OfferNotRentable, OfferNotAvailable, PriceOverLimit, CapReached, RentalsStopped,
+        IntegrationGone. On the caller's own account, where they have one at the offer's provider.
         """
         try:
             return self._request(caller, wanted, idempotency)
@@ -80,7 +81,9 @@ class Desk:
             return self._replayed(idempotency, problem)
 
     def _request(self, caller: Caller, wanted: RentalRequest, idempotency: Idempotency | None) -> RentalView:
-        terms, now = self._terms(wanted.offer_id), self._clock()
+        terms, now = self._offers.offer_for(caller.tenant, wanted.offer_id), self._clock()
+        if terms is None:
+            raise _no_offer(wanted.offer_id)
         rental, facts = rules.request(
             rental_id=new_id("ren", now_ms=lambda: int(now.timestamp() * 1000)),
             caller=caller,
@@ -201,7 +204,7 @@ class Desk:
     def _terms(self, offer_id: str) -> OfferTerms:
         terms = self._offers.offer(offer_id)
         if terms is None:
-            raise OfferNotFound(f"There is no offer {offer_id}, or not any more.")
+            raise _no_offer(offer_id)
         return terms
 
     def _replayed(self, idempotency: Idempotency | None, problem: Problem) -> RentalView:
@@ -248,6 +251,10 @@ class CallbackDesk:
             return CallbackView(accepted=False, detail="Nothing waits for this; it is known already.")
         self._looks.ask(Look(tenant, rental_id, member_id, turn=-1), delay_seconds=0)
         return CallbackView(accepted=True, detail="It is being looked at.")
+
+
+def _no_offer(offer_id: str) -> OfferNotFound:
+    return OfferNotFound(f"There is no offer {offer_id}, or not any more.")
 
 
 def _micros(wanted: RentalRequest) -> int | None:

@@ -8,8 +8,8 @@ from pydantic import Field
 from gpubroker.kernel.money import usd
 from gpubroker.kernel.schemas import View
 from gpubroker.kernel.time import iso
-from gpubroker.rentals.cost import charged_seconds, member_cost, rental_cost
-from gpubroker.rentals.rental import Failure, Member, MemberPhase, Operation, Phase, Rental, Work
+from gpubroker.rentals.cost import charged_seconds, member_cost, provider_cost, rental_cost
+from gpubroker.rentals.rental import BilledBy, Failure, Member, MemberPhase, Operation, Phase, Rental, Work
 from gpubroker.rentals.repository import Switch
 
 
@@ -124,7 +124,11 @@ class RentalView(View):
     final_cost: float | None
     final_cost_micros: int | None
     currency: str = "USD"
-    billed_by: str = "gpubroker"
+    billed_by: BilledBy = Field("gpubroker", description="provider: on your own account there; our cost is 0")
+    provider_cost: float | None = Field(
+        None, description="what the provider bills you itself so far, as far as it tells; for information"
+    )
+    provider_cost_micros: int | None = None
     requested_at: str
     ready_at: str | None
     ends_at: str | None
@@ -142,6 +146,7 @@ class RentalView(View):
         members = [MemberView.of(member, now) for member in rental.members]
         live = rental.live_members
         so_far = rental_cost(rental, now) if rental.final_cost_micros is None else rental.final_cost_micros
+        theirs = provider_cost(rental, now)
         together = sum(member.price_micros for member in live)
         return cls(
             rental_id=rental.rental_id,
@@ -164,6 +169,9 @@ class RentalView(View):
             cost_micros=so_far,
             final_cost=None if rental.final_cost_micros is None else usd(rental.final_cost_micros),
             final_cost_micros=rental.final_cost_micros,
+            billed_by=rental.billed_by,
+            provider_cost=None if theirs is None else usd(theirs),
+            provider_cost_micros=theirs,
             requested_at=iso(rental.requested_at),
             ready_at=_iso(rental.ready_at),
             ends_at=_iso(rental.ends_at),
@@ -220,6 +228,7 @@ class InvoiceView(View):
     rental_id: str
     user_id: str
     currency: str = "USD"
+    billed_by: BilledBy = "gpubroker"
     final_duration: float
     final_cost: float
     final_cost_micros: int
@@ -255,6 +264,7 @@ class InvoiceView(View):
         return cls(
             rental_id=rental.rental_id,
             user_id=rental.tenant,
+            billed_by=rental.billed_by,
             final_duration=final.seconds / 3600,
             final_cost=usd(final.cost_micros),
             final_cost_micros=final.cost_micros,

@@ -92,15 +92,6 @@ class AccountItem(Identity):
     revoked_at = NumberAttribute(null=True)
 
 
-class CountItem(Identity):
-    """`THROTTLE#<limit>#<hash>#<window>` `COUNT`: tries within one window (identity/throttle.py)."""
-
-    class Meta(Table):
-        env = "IDENTITY_TABLE"
-
-    tries = NumberAttribute()
-
-
 class RingItem(Identity):
     """`KEYS` `RING`: the public signing keys and the version of the secret that holds their private halves."""
 

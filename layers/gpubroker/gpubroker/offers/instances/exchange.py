@@ -73,6 +73,7 @@ class Exchange:
         self.provider = provider
         self._base_url = base_url.rstrip("/")
         self._headers = {"accept": "application/json", **headers}
+        self._secrets = wire.secrets_of(headers)
         self._client = client
         self._deadline = deadline
         self._clock = clock
@@ -115,8 +116,8 @@ class Exchange:
             finally:
                 response.close()
         except httpx.HTTPError as error:
-            raise wire.no_answer(self.provider, error) from error
-        return Answer(self.provider, response.status_code, response.headers, bytes(received))
+            raise wire.no_answer(self.provider, error) from None  # its own words can quote a header
+        return Answer(self.provider, response.status_code, response.headers, wire.without(received, self._secrets))
 
     def _begun(self, request: httpx.Request) -> httpx.Response:
         """The answer's beginning. Over a stale connection a read or a DELETE is sent once more, and nothing else is:

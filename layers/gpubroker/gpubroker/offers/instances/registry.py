@@ -1,4 +1,4 @@
-"""Which providers we can rent at, and the account to do it with: the platform's, or the caller's own."""
+"""Which providers we can rent at, and what speaks to each; whose account it is, accounts.py knows."""
 
 import functools
 import os
@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from gpubroker.offers import errors
-from gpubroker.offers.credentials import CredentialsUnavailable, platform_keys
 from gpubroker.offers.instances import lambdalabs, runpod, shadeform, vastai
 from gpubroker.offers.instances.exchange import DEADLINE, Exchange
 from gpubroker.offers.instances.port import InstanceApi
@@ -24,26 +23,20 @@ RENTABLE: frozenset[str] = frozenset(_KINDS)
 """Slugs of the providers at which this house can create instances."""
 
 
-def instances_of(slug: str, key: Any = None, *, providers_url: str | None = None) -> InstanceApi:
-    """The instances of one account at one provider.
+def instances_of(slug: str, key: Any, *, providers_url: str | None = None, deadline: float = DEADLINE) -> InstanceApi:
+    """The instances of one account at one provider: the account whose key this is.
 
-    `key` None is the platform's account. `providers_url` None is what PROVIDERS_URL says, and that empty the real
-    provider. Raises LookupError for a provider that we cannot rent at, BadCredentials when there is no key,
-    ProviderUnavailable while the platform's keys cannot be read.
+    `providers_url` None is what PROVIDERS_URL says, and that empty the real provider. `deadline`: seconds for one call.
+    Raises LookupError for a provider that we cannot rent at, BadCredentials when there is no key.
     """
     if slug not in _KINDS:
         raise LookupError(f"{slug} is no provider to rent at")
-    if key is None:
-        try:
-            key = platform_keys().get(slug)
-        except CredentialsUnavailable as error:
-            raise errors.ProviderUnavailable(slug, "the platform's keys cannot be read") from error
     if not key:
         raise errors.BadCredentials(slug, "no key")
     origin, headers, kind = _KINDS[slug]
     local = os.environ.get("PROVIDERS_URL", "") if providers_url is None else providers_url
     base_url = f"{local.rstrip('/')}/{slug}" if local else origin
-    return kind(Exchange(slug, base_url, headers(key), _client(bool(local))))
+    return kind(Exchange(slug, base_url, headers(key), _client(bool(local)), deadline=deadline))
 
 
 @functools.cache

@@ -58,7 +58,7 @@ _SHAPES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, 
 
 
 class Adapter(Protocol):
-    """What each provider's module has."""
+    """What each provider's module has. One whose credentials have parts names them in KEY_PARTS."""
 
     SLUG: str
     ORIGIN: str

@@ -23,6 +23,7 @@ from gpubroker.offers.regions import canonical_region
 SLUG = "verda"
 ORIGIN = "https://api.verda.com"
 SOURCE = "GET /v1/instance-types"
+KEY_PARTS = ("client_id", "client_secret")
 
 
 class Cpu(wire.Row):
@@ -85,7 +86,7 @@ def _places(harvest: wire.Harvest, rows: Any) -> dict[str, list[str]] | None:
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """Answers by endpoint. `key` is {"client_id", "client_secret"}."""
-    if not isinstance(key, Mapping) or not {"client_id", "client_secret"} <= key.keys():
+    if not isinstance(key, Mapping) or not key.keys() >= set(KEY_PARTS):
         raise errors.BadCredentials(SLUG, "client_id and client_secret are needed")
     token = await wire.ask(
         client,
