@@ -335,7 +335,7 @@ async def ask(
 
     async def once() -> Any:
         request = client.build_request(method, url, headers=sent, params=params, content=content)
-        return await _answer(client, provider, request, max_body)
+        return await _answer(client, provider, request, max_body, secrets_of(headers or {}))
 
     hedged = hedge.get() if method == "GET" else None
     return await (once() if hedged is None else hedged.read(once))
@@ -345,7 +345,9 @@ hedge: ContextVar[Hedge | None] = ContextVar("hedge", default=None)
 """How the calls to the provider that is being asked are hedged; set by `providers/registry.py`."""
 
 
-async def _answer(client: httpx.AsyncClient, provider: str, request: httpx.Request, max_body: int) -> Any:
+async def _answer(
+    client: httpx.AsyncClient, provider: str, request: httpx.Request, max_body: int, secrets: Iterable[bytes]
+) -> Any:
     try:
         response = await _begun(client, request)
         try:
@@ -358,7 +360,7 @@ async def _answer(client: httpx.AsyncClient, provider: str, request: httpx.Reque
             await response.aclose()
     except httpx.HTTPError as error:
         raise no_answer(provider, error) from None  # its own words can quote a header
-    answer = without(received, secrets_of(request.headers))
+    answer = without(received, secrets)
     if failure := refusal(provider, response.status_code, response.headers):
         raise failure
     return decoded(provider, answer)
