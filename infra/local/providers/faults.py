@@ -152,6 +152,15 @@ def _spoiled(response: Response, fault: Fault, rows_of: Rows) -> Response:
 
 
 _PRICES = {
+    "OnDemandPrice",
+    "cents_per_minute",
+    "costPerHourCents",
+    "hour",
+    "last_instance_price",
+    "med",
+    "min",
+    "price",
+    "price_per_hr",
     "dph_total",
     "min_bid",
     "price_cents_per_hour",
@@ -176,6 +185,9 @@ def _absurd(row: Any, price: float) -> None:
                 row[name] = price
             else:
                 _absurd(value, price)
+    elif isinstance(row, list):
+        for one in row:
+            _absurd(one, price)
 
 
 async def _wait(request: Request, seconds: float) -> None:

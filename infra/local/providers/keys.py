@@ -12,29 +12,59 @@ STATE_VARIABLE = "SIMULATED_PROVIDERS_STATE"
 PLATFORM = "platform"
 CUSTOMER = "customer"
 
-_SLUGS = ("hyperstack", "lambdalabs", "primeintellect", "runpod", "shadeform", "vastai")
+_SLUGS = (
+    "hyperbolic",
+    "hyperstack",
+    "jarvislabs",
+    "lambdalabs",
+    "mithril",
+    "paperspace",
+    "primeintellect",
+    "runpod",
+    "shadeform",
+    "together",
+    "vastai",
+)
+
+# Keys that are objects: which of their parts are secrets, and what the others are.
+_PARTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "crusoe": (("access_key", "secret_key"), {"project": "local-project"}),
+    "cudo": (("api_key",), {"project": "local-project"}),
+    "fluidstack": (("api_key",), {"project": "local-project"}),
+    "hotaisle": (("api_key",), {"team": "local-team"}),
+    "latitude": (("api_key",), {"project": "local-project"}),
+    "salad": (("api_key",), {"organization": "local-organization"}),
+    "tensordock": (("api_key", "api_token"), {}),
+    "verda": (("client_id", "client_secret"), {}),
+}
 
 
 def local_keys(account: str = PLATFORM) -> dict[str, Any]:
-    """What the local secret of provider keys holds: slug to key. Azure's prices need none.
+    """What the local secret of provider keys holds: slug to key. The prices of Azure and Akash need none.
 
     `CUSTOMER` is a second account, with instances of its own, for a caller who brings a key.
     """
     keys: dict[str, Any] = {slug: f"local-{slug}-{account}-key" for slug in _SLUGS}
-    keys["verda"] = {"client_id": f"local-verda-{account}", "client_secret": f"local-verda-{account}-secret"}
+    for slug, (secrets, others) in _PARTS.items():
+        keys[slug] = {part: f"local-{slug}-{account}-{part.replace('_', '-')}" for part in secrets} | others
     return keys
 
 
+def secrets_of(slug: str, key: Any) -> tuple[str, ...]:
+    """What of a key must be shown to nobody."""
+    return (key,) if isinstance(key, str) else tuple(key[part] for part in _PARTS[slug][0])
+
+
 _ACCOUNTS = {
-    (slug, key): account
+    (slug, secret): account
     for account in (PLATFORM, CUSTOMER)
     for slug, key in local_keys(account).items()
-    if isinstance(key, str)
+    for secret in secrets_of(slug, key)
 }
 
 
 def account_of(slug: str, key: str) -> str | None:
-    """Whose key this is; None for a key that is none."""
+    """Whose key this is, or part of a key; None for a key that is none."""
     return _ACCOUNTS.get((slug, key))
 
 

@@ -72,6 +72,35 @@ def bearer_account(slug: str) -> Callable[[Request], str | None]:
     return account
 
 
+def refusing(body: Callable[[str], Any], **messages: str) -> Callable[[int], Response]:
+    """How a provider says no: `body(message)` with the status; s401="..." and the like where its words are known."""
+    said = {401: "Unauthorized", 403: "Forbidden", 404: "Not found", 429: "Too many requests"}
+    said |= {int(name[1:]): text for name, text in messages.items()}
+    return lambda status: answer(body(said.get(status, "Internal server error")), status)
+
+
+def rows_under(*names: str) -> Rows:
+    """The collections under these names (a path each, "data/locations") where an answer has them, or the bare list."""
+
+    def rows(told: Any) -> list[Any]:
+        found = [told] if isinstance(told, list) and told else []
+        for name in names:
+            here = told
+            for part in name.split("/"):
+                here = here.get(part) if isinstance(here, dict) else None
+            if isinstance(here, list):
+                found.append(here)
+        return found
+
+    return rows
+
+
+def anybody(request: Request) -> str | None:
+    """Whose key it is at a provider that asks for none and looks at none."""
+    del request
+    return ""
+
+
 def header_account(slug: str, name: str) -> Callable[[Request], str | None]:
     """The same for a key in a header of its own."""
 

@@ -50,14 +50,25 @@ def facts() -> Mapping[str, Any]:
 
 @cache
 def list_prices() -> tuple[ListPrice, ...]:
-    """Every published price in the catalogue."""
-    return tuple(
+    """Every published price in the catalogue, and those made up for sellers that publish none where we can read it."""
+    published = tuple(
         ListPrice(
             **{name: row[name] for name in ("seller", "gpu", "form", "vram_gb", "tier", "spot", "vcpus", "ram_gb")},
             usd_per_gpu_hour=Decimal(row["usd_per_gpu_hour"]),
         )
         for row in facts()["prices"]
     )
+    made_up = tuple(
+        replace(
+            price,
+            seller=seller,
+            usd_per_gpu_hour=(price.usd_per_gpu_hour * Decimal(told["factor"])).quantize(Decimal("0.01")),
+        )
+        for seller, told in facts()["made_up"].items()
+        for price in published
+        if price.seller == told["like"] and not price.spot and price.gpu in told["gpus"]
+    )
+    return published + made_up
 
 
 def on_demand_of(seller: str) -> list[ListPrice]:
@@ -124,6 +135,44 @@ class Rented:
     ended_at: float | None = None
     broken: bool = False
     request: dict[str, Any] = field(default_factory=dict)
+
+
+def shapes_of(
+    slug: str,
+    name: Callable[[ListPrice, int], str],
+    places: Iterable[str],
+    *,
+    seller: str | None = None,
+    counts: Iterable[int] = (1, 2, 4, 8),
+    most: int = 8,
+    here: float = 0.8,
+    disk_gb: float = 200,
+) -> list[Shape]:
+    """What a cloud sells that has each of its GPUs, by its list prices, in each place.
+
+    `name(price, gpus)` is the cloud's own name of the shape and `name/place` the key; up to `most` are free where there
+    are any, which is so in `here` of the places.
+    """
+    return [
+        Shape(
+            key=f"{name(price, gpus)}/{place}",
+            gpu=price.gpu,
+            form=price.form,
+            gpus=gpus,
+            vram_gb=price.vram_gb,
+            usd=price.usd_per_gpu_hour,
+            region=place,
+            stock=int(most * chance(slug, name(price, gpus), place)) if chance(slug, gpus, place, "here") < here else 0,
+            group=f"{price.gpu}/{price.form}/{price.vram_gb}",
+            vcpus=(price.vcpus or 16) * gpus,
+            ram_gb=(price.ram_gb or 96) * gpus,
+            disk_gb=disk_gb,
+            details={"name": name(price, gpus)},
+        )
+        for price in on_demand_of(seller or slug)
+        for gpus in counts
+        for place in places
+    ]
 
 
 class World:

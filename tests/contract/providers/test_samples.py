@@ -19,7 +19,7 @@ SAMPLES = Path(__file__).parent / "samples"
 AT = datetime(2026, 5, 24, 10, tzinfo=UTC)
 
 # (model, count, VRAM, form, region, micro-USD per hour, spot, availability, rentable)
-Short = tuple[str, int, int | None, str | None, str | None, int, bool, str, bool]
+Short = tuple[str, int, int | None, str | None, str | None, int | None, bool, str, bool]
 
 EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     "vastai": (
@@ -104,6 +104,124 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
         ],
         {"unitOfMeasure": 1, "price": 1},
     ),
+    "akash": (
+        [
+            ("H100", 1, 80, "SXM5", None, 1_250_000, False, "available", False),
+            ("RTX 3060 Ti", 1, 8, "PCIe", None, None, False, "unavailable", False),
+            ("A100", 1, 80, "SXM4", None, 1_500_000, False, "available", False),
+        ],
+        {"currency": 1, "model": 1},
+    ),
+    "crusoe": (
+        [
+            ("H100", 8, 80, "SXM5", "us-east", None, False, "available", False),
+            ("H100", 8, 80, "SXM5", "eu-north", None, False, "unavailable", False),
+            ("A100", 1, 80, "PCIe", "us-central", None, False, "available", False),
+            ("MI355X", 8, 288, None, None, None, False, "unavailable", False),
+        ],
+        {"quantity": 1, "product_name": 1},
+    ),
+    "cudo": (
+        [
+            ("A100", 1, 80, "PCIe", "eu-north", 1_329_200, False, "available", False),
+            ("A100", 2, 80, "PCIe", "eu-north", 2_643_400, False, "available", False),
+            ("A40", 1, 48, None, "eu-north", 579_200, False, "unavailable", False),
+            ("H100", 1, None, "SXM5", "us-west", 2_750_000, False, "available", False),
+        ],
+        {"price": 1, "gpuPriceHr.value": 1},
+    ),
+    "fluidstack": (
+        [
+            ("H100", 8, 80, "SXM5", "us-west", None, False, "unavailable", False),
+            ("RTX A6000", 1, 48, None, "us-west", None, False, "unknown", False),
+        ],
+        {"name": 1},
+    ),
+    "fluidstack_former": (
+        [
+            ("H100", 1, 80, "PCIe", "eu-north", 2_490_000, False, "unknown", False),
+            ("H100", 1, 80, "PCIe", "us-west", 2_490_000, False, "unknown", False),
+            ("H100", 2, 80, "PCIe", "eu-north", 4_980_000, False, "unknown", False),
+            ("H100", 2, 80, "PCIe", "us-west", 4_980_000, False, "unknown", False),
+            ("RTX A6000", 1, 48, None, None, 490_000, False, "unknown", False),
+        ],
+        {"price_per_gpu_hr": 1},
+    ),
+    "hotaisle": (
+        [
+            ("MI300X", 1, 192, None, "us-east", 1_990_000, False, "available", False),
+            ("MI300X", 2, 192, None, "us-east", 3_980_000, False, "unavailable", False),
+        ],
+        {"price": 1, "Specs": 1, "OnDemandPrice": 1},
+    ),
+    "hyperbolic": (
+        [
+            ("H100", 8, None, "SXM5", "us-east", 15_920_000, False, "available", False),
+            ("H200", 1, None, "SXM5", "us-west", 2_490_000, False, "unavailable", False),
+            ("B200", 8, None, None, "us-west", 32_000_000, False, "unavailable", False),
+        ],
+        {"costPerHourCents": 1},
+    ),
+    "jarvislabs": (
+        [
+            ("A100", 1, 80, None, "ap-south", 1_490_000, False, "available", False),
+            ("A100", 1, 80, None, "ap-south", 660_000, True, "available", False),
+            ("A100", 2, 80, None, "ap-south", 2_980_000, False, "unavailable", False),
+            ("A100", 2, 80, None, "ap-south", 1_320_000, True, "available", False),
+            ("H100", 1, 80, None, None, 2_690_000, False, "available", False),
+            ("RTX PRO 6000", 1, 96, None, None, 1_890_000, False, "unavailable", False),
+        ],
+        {"price": 1},
+    ),
+    "latitude": (
+        [
+            ("H100", 8, 80, "SXM5", "us-central", 23_840_000, False, "unavailable", False),
+            ("H100", 8, 80, "SXM5", "us-central", 23_840_000, False, "limited", False),
+            ("H100", 8, 80, "SXM5", "sa", 30_000_000, False, "unavailable", False),
+            ("H100", 8, 80, "SXM5", "ap-northeast", 25_500_000, False, "available", False),
+            ("L40S", 1, 48, None, "eu-central", 740_000, False, "available", False),
+        ],
+        {"price": 1, "attributes.specs.drives": 1},
+    ),
+    "mithril": (
+        [
+            ("H100", 8, 80, "SXM5", "us-central", 12_000_000, True, "available", False),
+            ("H100", 8, 80, "SXM5", "eu-central", 1_024_000_000, True, "unavailable", False),
+        ],
+        {"fid": 1, "price": 1},
+    ),
+    "paperspace": (
+        [
+            ("A100", 8, 80, None, None, None, False, "available", False),
+            ("Quadro P4000", 1, 8, None, None, None, False, "unknown", False),
+            ("Quadro RTX 5000", 1, 16, None, None, None, False, "available", False),
+        ],
+        {"duplicate": 1, "availableMachines.0.machineTypeLabel": 1},
+    ),
+    "salad": (
+        [
+            ("RTX 4090", 1, 24, None, None, 300_000, True, "available", False),
+            ("RTX 4090", 1, 24, None, None, 180_000, True, "available", False),
+            ("RTX 3090", 2, 24, None, None, 400_000, True, "limited", False),
+            ("RTX 9999", 1, None, None, None, 50_000, True, "unknown", False),
+        ],
+        {"price": 2},
+    ),
+    "tensordock": (
+        [
+            ("RTX 3090", 1, 24, "PCIe", "us-west", 293_000, False, "available", False),
+            ("RTX 3090", 2, 24, "PCIe", "us-west", 569_000, False, "available", False),
+            ("H100", 1, 80, "SXM5", "us-west", 2_343_000, False, "unavailable", False),
+        ],
+        {"price": 1, "pricing": 1, "resources": 1, "id": 1},
+    ),
+    "together": (
+        [
+            ("A100", 2, 80, "SXM4", None, 3_252_000, False, "unavailable", False),
+            ("H100", 1, 80, "SXM5", None, 3_360_000, False, "unknown", False),
+        ],
+        {"price": 1, "pricing.cents_per_minute": 1},
+    ),
 }
 
 
@@ -152,6 +270,9 @@ def test_every_offer_keeps_its_source_its_own_price_and_the_time_of_the_answer(n
         assert offer.fetched_at == AT
         assert offer.source
         assert offer.currency == "USD"
+        if offer.native_price is None:  # a cloud that tells no price is listed without one
+            assert (offer.price_micros_per_hour, offer.price_micros_per_gpu_hour) == (None, None)
+            continue
         assert offer.price_micros_per_hour == pytest.approx(float(offer.native_price) * 1e6, abs=0.5)
         assert offer.price_micros_per_gpu_hour == pytest.approx(offer.price_micros_per_hour / offer.gpu_count, abs=1)
 

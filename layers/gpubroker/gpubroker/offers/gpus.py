@@ -37,7 +37,9 @@ _UNRATED: tuple[tuple[str, int], ...] = (
     ("RTX 2080 SUPER", 8),
     ("RTX 2060", 6),
     ("GTX 1660 SUPER", 6),
+    ("GTX 1660 Ti", 6),
     ("GTX 1660", 6),
+    ("GTX 1650 SUPER", 4),
     ("GTX 1650", 4),
     ("GTX 1080 Ti", 11),
     ("GTX 1080", 8),
@@ -45,6 +47,10 @@ _UNRATED: tuple[tuple[str, int], ...] = (
     ("GTX 1060", 6),
     ("GTX 1050 Ti", 4),
     ("Quadro RTX 4000", 8),
+    ("Quadro M4000", 8),
+    ("Quadro P4000", 8),
+    ("Quadro P5000", 16),
+    ("Quadro P6000", 24),
     ("Titan V", 12),
     ("P40", 24),
     ("P4", 8),
@@ -83,6 +89,13 @@ _ALIASES: dict[str, str] = {
     "RTX2080S": "RTX 2080 SUPER",
     "GTX1660S": "GTX 1660 SUPER",
     "RTXTITAN": "Titan RTX",
+    "M4000": "Quadro M4000",
+    "P4000": "Quadro P4000",
+    "P5000": "Quadro P5000",
+    "P6000": "Quadro P6000",
+    "PRO6000SE": "RTX PRO 6000",
+    "PRO6000WE": "RTX PRO 6000",
+    "1080TI": "GTX 1080 Ti",
     "5090": "RTX 5090",
     "5080": "RTX 5080",
     "4090": "RTX 4090",
@@ -112,7 +125,7 @@ _VRAM = re.compile(r"(?<![A-Z0-9.])(\d{1,3}) ?G(?:I?B)?\b")
 _FORM = re.compile(r"\b(SXM ?\d?|PCIE? ?\d?|NVL\d{0,2}|NVLINK|OAM|HGX)\b")
 _NOISE = re.compile(
     r"\b(NVIDIA|CORPORATION|GEFORCE|TESLA|QUADRO|AMD|INTEL|INSTINCT|RADEON|TENSOR|CORE|GPU|HBM\dE?|GDDR\dX?|"
-    r"GENERATION|GEN|BLACKWELL|EDITION|WORKSTATION|SERVER|WE|SE|WS|CC|MAX|HIGH FREQ|MOD)\b"
+    r"GENERATION|GEN|BLACKWELL|EDITION|WORKSTATION|SERVER|WE|SE|WS|CC|MAX|HIGH FREQ|COMPUTE MODE|MOD)\b"
 )
 
 
@@ -163,7 +176,7 @@ def identify(name: str) -> Identified:
     vram = _VRAM.search(text)
     text = _VRAM.sub(" ", text)
     form = _FORM.search(text)
-    compact = _NOISE.sub(" ", _FORM.sub(" ", text)).replace(" ", "")
+    compact = _NOISE.sub(" ", _FORM.sub(" ", text)).replace(" ", "").removeprefix("GEFORCE")
     model = _CANONICAL.get(compact)
     vram_gb = int(vram.group(1)) if vram else None
     if model is None:
@@ -216,6 +229,12 @@ def nominal_vram(model: str, said_gb: float) -> int:
         if abs(said_gb - nominal) <= 0.06 * nominal:
             return nominal
     return round(said_gb)
+
+
+def sold_with(model: str) -> int | None:
+    """The VRAM of a model that is made with one size of it only; None for others and for unknown ones."""
+    sizes = _NOMINAL.get(model, ())
+    return sizes[0] if len(sizes) == 1 else None
 
 
 @lru_cache(maxsize=1024)

@@ -105,7 +105,7 @@ class Offer:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
         """The offer that `to_record` wrote. Raises KeyError, TypeError or ValueError on anything else."""
-        return cls.from_values(record, _moment_of(record["fetched_at"]))
+        return cls.from_values({**_NO_PRICE, **record}, _moment_of(record["fetched_at"]))
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any], fetched_at: datetime) -> Self:
@@ -118,6 +118,8 @@ class Offer:
 
 
 _FIELDS = tuple(one.name for one in fields(Offer))
+_NO_PRICE = dict.fromkeys(("price_micros_per_hour", "price_micros_per_gpu_hour", "native_price"))
+"""What a record leaves out of an offer whose price is not told, and an offer does not."""
 
 
 @lru_cache(maxsize=64)

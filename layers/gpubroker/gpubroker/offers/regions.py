@@ -92,6 +92,7 @@ _STATES: dict[str, str] = {
 _PLACES: dict[str, str] = {
     place: region
     for region, places in {
+        "us": "unitedstates",
         "us-east": "newyork newjersey virginia washingtondc ashburn georgia atlanta florida miami northcarolina "
         "southcarolina pennsylvania massachusetts boston ohio michigan delaware maryland connecticut maine vermont "
         "newhampshire rhodeisland kentucky indiana westvirginia districtofcolumbia",
@@ -100,7 +101,7 @@ _PLACES: dict[str, str] = {
         "southdakota omaha",
         "us-west": "california sanfrancisco sanjose losangeles oregon portland washington seattle quincy utah "
         "saltlakecity arizona phoenix nevada lasvegas colorado denver idaho montana wyoming newmexico spokane "
-        "alaska hawaii",
+        "alaska hawaii santaclara carlsbad",
         "ca": "canada toronto montreal quebec ontario vancouver calgary alberta britishcolumbia",
         "sa": "brazil saopaulo argentina chile colombia",
         "eu-west": "unitedkingdom england london manchester ireland dublin france paris netherlands amsterdam "
@@ -144,6 +145,8 @@ _DIRECTED: dict[tuple[str, str], str] = {
     ("us", "central"): "us-central",
     ("us", "south"): "us-central",
     ("us", "midwest"): "us-central",
+    ("us", "northcentral"): "us-central",
+    ("us", "southcentral"): "us-central",
     ("us", "north"): "us-central",
     ("us", "southwest"): "us-west",
     ("us", "northwest"): "us-west",
@@ -159,6 +162,27 @@ _DIRECTED: dict[tuple[str, str], str] = {
 
 # Names that no rule reads right: (provider, native name in lower case) to region.
 _EXACT: dict[tuple[str, str], str] = {
+    ("latitude", "ash"): "us-east",
+    ("latitude", "mia"): "us-east",
+    ("latitude", "mia2"): "us-east",
+    ("latitude", "nyc"): "us-east",
+    ("latitude", "chi"): "us-central",
+    ("latitude", "dal"): "us-central",
+    ("latitude", "lax"): "us-west",
+    ("latitude", "lax2"): "us-west",
+    ("latitude", "bgt"): "sa",
+    ("latitude", "bue"): "sa",
+    ("latitude", "san"): "sa",
+    ("latitude", "sao"): "sa",
+    ("latitude", "sao2"): "sa",
+    ("latitude", "lon"): "eu-west",
+    ("latitude", "ams"): "eu-west",
+    ("latitude", "fra"): "eu-central",
+    ("latitude", "tyo"): "ap-northeast",
+    ("latitude", "tyo2"): "ap-northeast",
+    ("latitude", "tyo3"): "ap-northeast",
+    ("latitude", "tyo4"): "ap-northeast",
+    ("latitude", "syd"): "oceania",
     ("verda", "fin-01"): "eu-north",
     ("verda", "fin-02"): "eu-north",
     ("verda", "fin-03"): "eu-north",

@@ -4,12 +4,25 @@ A test holds it equal to `providers.registry.PROVIDERS`.
 """
 
 SLUGS: tuple[str, ...] = (
+    "akash",
     "azure",
+    "crusoe",
+    "cudo",
+    "fluidstack",
+    "hotaisle",
+    "hyperbolic",
     "hyperstack",
+    "jarvislabs",
     "lambdalabs",
+    "latitude",
+    "mithril",
+    "paperspace",
     "primeintellect",
     "runpod",
+    "salad",
     "shadeform",
+    "tensordock",
+    "together",
     "vastai",
     "verda",
 )

@@ -16,6 +16,7 @@ from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from itertools import count
 from typing import Annotated, Any, TypeVar
 
 import httpx
@@ -25,11 +26,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gpubroker.kernel.collection import no_collection
 from gpubroker.kernel.money import micros
 from gpubroker.offers import errors
-from gpubroker.offers.offer import Offer, as_moment
+from gpubroker.offers.offer import Availability, Offer, as_moment
 from gpubroker.offers.rates import Rates, UnknownCurrency
 from gpubroker.resilience.hedging import Hedge
 
 log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells addresses, and some providers want their key in them
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes. The largest honest answer, 10,000 vast.ai machines, is about 20 MB."""
@@ -165,6 +167,17 @@ def gpu_number(value: int | None) -> int:
     return value
 
 
+COUNTS = (1, 2, 4, 8)
+"""The sizes in which a cloud that sells GPUs by the piece is listed."""
+
+_STOCK = {True: Availability.AVAILABLE, False: Availability.UNAVAILABLE, None: Availability.UNKNOWN}
+
+
+def stock(free: bool | None, *, confidence: float = 0.8) -> dict[str, Any]:
+    """The fields of an Offer that say whether it can be had, from a provider's yes, no or silence."""
+    return {"availability": _STOCK[free], "availability_confidence": 0.0 if free is None else confidence}
+
+
 @lru_cache(maxsize=65_536)
 def tidy(value: float | None, digits: int = 2) -> float | None:
     """A size to show: whole numbers whole, others rounded; None for what is missing, not finite or negative."""
@@ -246,6 +259,19 @@ def member(provider: str, payload: object, *names: str) -> Any:
             if name in payload:
                 return payload[name]
     raise errors.UnknownAnswer(provider, f"no {' or '.join(names)} in the answer")
+
+
+def listed(provider: str, payload: object, *names: str) -> Any:
+    """The rows of an answer that is the list itself, or has it under one of these names. Raises UnknownAnswer."""
+    return payload if isinstance(payload, list) else member(provider, payload, *names)
+
+
+def account(provider: str, key: object, *names: str) -> tuple[str, ...]:
+    """The parts of a key that is an object, in this order. Raises BadCredentials when one is missing."""
+    parts = tuple(key.get(name) for name in names) if isinstance(key, Mapping) else ()
+    if not parts or not all(isinstance(part, str) and part for part in parts):
+        raise errors.BadCredentials(provider, f"{' and '.join(names)} are needed")
+    return tuple(str(part) for part in parts)
 
 
 def decoded(provider: str, body: bytes) -> Any:
@@ -398,6 +424,55 @@ async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
             first = first.exceptions[0]
         raise first from None
     return [task.result() for task in tasks]
+
+
+async def pages(
+    provider: str,
+    page: Callable[[Mapping[str, str]], Coroutine[Any, Any, Any]],
+    rows_of: Callable[[Any], Any],
+    following: Callable[[Any, int], Mapping[str, str] | None],
+    *,
+    most: int = 50,
+) -> list[Any]:
+    """The rows of all pages, one after the other. `page(params)` asks, `following(answer, rows read so far)` says what
+    to ask next or None. Raises UnknownAnswer past `most` pages: a list that is cut off looks like a market sold out.
+    """
+    rows: list[Any] = []
+    params: Mapping[str, str] = {}
+    for _ in range(most):
+        answer = await page(params)
+        found = rows_of(answer)
+        if not isinstance(found, list):
+            raise errors.UnknownAnswer(provider, f"a list was expected, not {type(found).__name__}")
+        rows += found
+        told = following(answer, len(rows))
+        if told is None or not found:
+            return rows
+        params = told
+    raise errors.UnknownAnswer(provider, f"more than {most} pages")
+
+
+async def numbered_pages(
+    provider: str,
+    page: Callable[[Mapping[str, str]], Coroutine[Any, Any, Any]],
+    rows_of: Callable[[Any], Any],
+    number: str,
+    *,
+    size: int,
+) -> list[Any]:
+    """`pages` for a provider that counts them from 1 in the parameter `number` and does not say how many there are:
+    until one is shorter than `size`, or is the one before it again (it does not page after all).
+    """
+    numbers = count(2)
+    last: Any = None
+
+    def following(answer: Any, read: int) -> Mapping[str, str] | None:
+        nonlocal last
+        del read
+        again, last = answer == last, answer
+        return None if again or len(rows_of(answer)) < size else {number: str(next(numbers))}
+
+    return await pages(provider, page, rows_of, following)
 
 
 def bearer(key: object) -> dict[str, str]:

@@ -34,10 +34,32 @@ log = logging.getLogger(__name__)
 
 PROVIDERS: dict[str, str] = {
     slug: f"gpubroker.offers.providers.{slug}"
-    for slug in ("azure", "hyperstack", "lambdalabs", "primeintellect", "runpod", "shadeform", "vastai", "verda")
+    for slug in (
+        "akash",
+        "azure",
+        "crusoe",
+        "cudo",
+        "fluidstack",
+        "hotaisle",
+        "hyperbolic",
+        "hyperstack",
+        "jarvislabs",
+        "lambdalabs",
+        "latitude",
+        "mithril",
+        "paperspace",
+        "primeintellect",
+        "runpod",
+        "salad",
+        "shadeform",
+        "tensordock",
+        "together",
+        "vastai",
+        "verda",
+    )
 }
 
-KEYLESS = frozenset({"azure", "runpod", "vastai"})
+KEYLESS = frozenset({"akash", "azure", "cudo", "runpod", "vastai"})
 """Providers that tell their prices without a key."""
 
 CONVERTING: frozenset[str] = frozenset()
