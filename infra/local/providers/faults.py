@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +22,7 @@ KINDS = {
     "malformed": "answer 200 with something that is no JSON",
     "truncated": "answer 200 with the first half of the body",
     "cut": "promise the whole body, send half and close the connection",
+    "reset": "reset the connection (TCP RST) and do nothing",
     "empty": "answer 200 with an empty list, as this provider writes it",
     "absurd_prices": "answer with negative, NaN and huge prices",
     "duplicates": "answer with every row twice",
@@ -101,6 +104,9 @@ class Faults:
             case "hang":
                 await _wait(request, fault.seconds or 120.0)
                 return refuse(504)
+            case "reset":
+                await _reset(request)
+                return refuse(500)
             case "status":
                 return refuse(fault.status or 500)
             case "rate_limit":
@@ -152,21 +158,22 @@ def _spoiled(response: Response, fault: Fault, rows_of: Rows) -> Response:
 
 
 _PRICES = {
+    "community",
+    "communityPrice",
     "dph_total",
-    "min_bid",
-    "price_cents_per_hour",
     "hourly_price",
+    "min_bid",
+    "minimumBidPrice",
     "onDemand",
+    "price_cents_per_hour",
     "price_per_hour",
+    "retailPrice",
+    "secure",
+    "securePrice",
     "spot_price",
     "value",
-    "retailPrice",
-    "securePrice",
-    "communityPrice",
-    "minimumBidPrice",
-    "secure",
-    "community",
 }
+"""The fields that are prices, in any provider's words."""
 
 
 def _absurd(row: Any, price: float) -> None:
@@ -191,6 +198,20 @@ async def _wait(request: Request, seconds: float) -> None:
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue
+
+
+async def _reset(request: Request) -> None:
+    """Drop the connection as a dead machine's kernel does: what is left unsent is thrown away, the peer gets a reset.
+
+    The server's receive is a method of its request cycle, which holds the transport; without a socket under it
+    (an app called in this process) there is nothing to reset.
+    """
+    transport = getattr(getattr(request.receive, "__self__", None), "transport", None)
+    if transport is None:
+        raise RuntimeError("a connection can be reset only where there is one")
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    await _gone(request)
 
 
 async def _half(body: bytes) -> AsyncIterator[bytes]:

@@ -1,7 +1,7 @@
 """What every adapter needs: rows in, offers out, and one bounded exchange over HTTP.
 
-Bounds, everywhere: a body of at most `MAX_BODY` bytes after decompression, read in pieces, so that neither a huge nor
-a slow body costs more than its bound; a deadline over the whole of a provider's calls, set by `providers/registry.py`.
+Bounds, everywhere: a body of at most `USUAL_BODY` bytes after decompression (`MAX_BODY` where one answer holds a whole
+market), read in pieces, so that neither a huge nor a slow body costs more than its bound; a deadline over the whole of a provider's calls, set by `providers/registry.py`.
 """
 
 import asyncio
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes. The largest honest answer, 10,000 vast.ai machines, is about 20 MB."""
+
+USUAL_BODY = 8 * 1024 * 1024
+"""Bytes. What a call may answer that does not say otherwise: thirty providers that all lie fit beside each other."""
 
 MAX_PRICE_PER_GPU = Decimal(1000)
 """USD per GPU-hour over which a price is a mistake: the dearest list price of 2026-05 is under 20."""
@@ -291,7 +294,7 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     body: Any = None,
-    max_body: int = MAX_BODY,
+    max_body: int = USUAL_BODY,
 ) -> Any:
     """One call; the decoded JSON of a 2xx answer. Redirects are not followed: a price list does not move.
 
