@@ -1,7 +1,8 @@
 """What every adapter needs: rows in, offers out, and one bounded exchange over HTTP.
 
 Bounds, everywhere: a body of at most `USUAL_BODY` bytes after decompression (`MAX_BODY` where one answer holds a whole
-market), read in pieces, so that neither a huge nor a slow body costs more than its bound; a deadline over the whole of a provider's calls, set by `providers/registry.py`.
+market), read in pieces, so that neither a huge nor a slow body costs more than its bound; a deadline over the whole of
+a provider's calls, set by `providers/registry.py`.
 """
 
 import asyncio
