@@ -14,7 +14,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from infra.local.providers import azure, hyperstack, lambdalabs, primeintellect, runpod, shadeform, vastai, verda
+from infra.local.providers import (
+    azure,
+    cloudrift,
+    digitalocean,
+    hyperstack,
+    lambdalabs,
+    linode,
+    primeintellect,
+    runpod,
+    scaleway,
+    shadeform,
+    vastai,
+    verda,
+    vultr,
+)
 from infra.local.providers.control import control_routes
 from infra.local.providers.faults import Faults
 from infra.local.providers.keys import STATE_VARIABLE
@@ -23,7 +37,21 @@ from infra.local.providers.world import BOOT_SECONDS, World
 
 SERVICES: dict[str, Service] = {
     one.SERVICE.slug: one.SERVICE
-    for one in (azure, hyperstack, lambdalabs, primeintellect, runpod, shadeform, vastai, verda)
+    for one in (
+        azure,
+        cloudrift,
+        digitalocean,
+        hyperstack,
+        lambdalabs,
+        linode,
+        primeintellect,
+        runpod,
+        scaleway,
+        shadeform,
+        vastai,
+        verda,
+        vultr,
+    )
 }
 
 
@@ -33,7 +61,7 @@ def create_app(
     boot_seconds: float = BOOT_SECONDS,
     clock: Callable[[], float] = time.time,
 ) -> Starlette:
-    """All eight providers over the catalogue's prices. With `state_dir` instances outlive a restart."""
+    """All providers over the catalogue's prices. With `state_dir` instances outlive a restart."""
     directory = state_dir or os.environ.get(STATE_VARIABLE)
     world = World(
         {slug: service.stock for slug, service in SERVICES.items()},

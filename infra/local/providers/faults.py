@@ -160,12 +160,17 @@ def _spoiled(response: Response, fault: Fault, rows_of: Rows) -> Response:
 _PRICES = {
     "community",
     "communityPrice",
+    "cost_per_hour",
     "dph_total",
+    "hourly",
+    "hourly_cost",
     "hourly_price",
     "min_bid",
     "minimumBidPrice",
+    "monthly_cost",
     "onDemand",
     "price_cents_per_hour",
+    "price_hourly",
     "price_per_hour",
     "retailPrice",
     "secure",
@@ -177,6 +182,9 @@ _PRICES = {
 
 
 def _absurd(row: Any, price: float) -> None:
+    if isinstance(row, list):
+        for one in row:
+            _absurd(one, price)
     if isinstance(row, dict):
         for name, value in row.items():
             if name in _PRICES and isinstance(value, int | float | str) and not isinstance(value, bool):

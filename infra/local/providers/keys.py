@@ -12,7 +12,19 @@ STATE_VARIABLE = "SIMULATED_PROVIDERS_STATE"
 PLATFORM = "platform"
 CUSTOMER = "customer"
 
-_SLUGS = ("hyperstack", "lambdalabs", "primeintellect", "runpod", "shadeform", "vastai")
+_SLUGS = (
+    "cloudrift",
+    "digitalocean",
+    "hyperstack",
+    "lambdalabs",
+    "linode",
+    "primeintellect",
+    "runpod",
+    "scaleway",
+    "shadeform",
+    "vastai",
+    "vultr",
+)
 
 
 def local_keys(account: str = PLATFORM) -> dict[str, Any]:

@@ -62,6 +62,35 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(json.dumps(value), status, media_type="application/json")
 
 
+def refusing(told: Callable[[int, str], Any]) -> Callable[[int], Response]:
+    """How a provider says no: `told(status, message)` is its body."""
+
+    def refuse(status: int) -> Response:
+        return answer(told(status, _MESSAGES.get(status, "Internal server error")), status)
+
+    return refuse
+
+
+_MESSAGES = {401: "Unauthorized", 403: "Forbidden", 404: "Not found", 422: "Invalid", 429: "Too many requests"}
+
+
+def cut(rows: list[Any], call: Call, *, size: str, default: int, most: int) -> tuple[list[Any], int, int]:
+    """(the rows of the page that a query asks for, its number, how many pages there are) of `page` and `<size>`."""
+    asked = call.request.query_params
+    length = max(1, min(most, int(asked.get(size, default))))
+    number = max(1, int(asked.get("page", 1)))
+    return rows[(number - 1) * length : number * length], number, max(1, -(-len(rows) // length))
+
+
+def in_list(*names: str) -> Rows:
+    """The rows of answers that have their list under one of these names."""
+
+    def rows_of(told: Any) -> list[Any]:
+        return [told[name] for name in names if isinstance(told, dict) and isinstance(told.get(name), list | dict)]
+
+    return rows_of
+
+
 def bearer_account(slug: str) -> Callable[[Request], str | None]:
     """Whose bearer key it is: "" without one, None for a wrong one."""
 

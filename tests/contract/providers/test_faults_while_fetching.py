@@ -42,7 +42,7 @@ FAULTS: tuple[tuple[str, dict[str, Any], str, float], ...] = (
     ("truncated", {}, "UnknownAnswer", LONG),
 )
 
-UNDOUBLED = frozenset({"lambdalabs"})
+UNDOUBLED = frozenset({"lambdalabs", "scaleway"})
 """Their rows stand under their names in an object, where none can be twice."""
 
 SEVERAL_LISTS = frozenset({"hyperstack", "verda"})

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gpubroker.offers.offer import Offer
-from gpubroker.offers.providers.registry import PROVIDERS
+from gpubroker.offers.providers.registry import CONVERTING, PROVIDERS
 
 SAMPLES = Path(__file__).parent / "samples"
 AT = datetime(2026, 5, 24, 10, tzinfo=UTC)
@@ -22,6 +22,55 @@ AT = datetime(2026, 5, 24, 10, tzinfo=UTC)
 Short = tuple[str, int, int | None, str | None, str | None, int, bool, str, bool]
 
 EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
+    "cloudrift": (
+        [
+            ("RTX 4090", 1, 24, None, "us-east", 390_000, False, "available", False),
+            ("RTX 4090", 1, 24, None, "us-west", 390_000, False, "unavailable", False),
+            ("RTX 4090", 2, 24, None, "us-east", 780_000, False, "available", False),
+            ("H100", 8, 80, None, None, 16_720_000, False, "unavailable", False),
+        ],
+        # 390,000 cents for one GPU; a variant without a name; a type that is text
+        {"price": 1, "name": 1, "row": 1},
+    ),
+    "digitalocean": (
+        [
+            ("H100", 1, 80, None, "us-east", 3_390_000, False, "available", False),
+            ("H100", 1, 80, None, "ca", 3_390_000, False, "available", False),
+            ("H100", 8, 80, None, "us-east", 23_920_000, False, "available", False),
+            ("MI300X", 1, 192, None, None, 1_990_000, False, "unavailable", False),
+            ("RTX 6000 Ada", 1, 48, None, "ca", 1_570_000, False, "unavailable", False),
+        ],
+        {"price": 1, "gpu_info.model": 1},
+    ),
+    "linode": (
+        [
+            ("RTX 4000 Ada", 1, 20, None, "us-central", 520_000, False, "available", False),
+            ("RTX 4000 Ada", 1, 20, None, "ap-northeast", 624_000, False, "unavailable", False),
+            ("Quadro RTX 6000", 2, 24, None, None, 3_000_000, False, "unknown", False),
+        ],
+        {"price": 1, "available": 1},
+    ),
+    "scaleway": (
+        [
+            ("L4", 1, 24, None, "eu-west", 837_900, False, "available", False),
+            ("H100", 8, 80, "SXM5", "eu-west", 25_726_882, False, "limited", False),
+            ("H100", 1, 80, "PCIe", "eu-central", 3_049_956, False, "unavailable", False),
+            ("L4", 1, 24, None, "eu-central", 837_900, False, "unknown", False),
+        ],
+        {"price": 1, "row": 1},
+    ),
+    "vultr": (
+        [
+            ("A100", 1, 80, None, "us-east", 2_397_000, False, "available", False),
+            ("A100", 1, 80, None, "eu-central", 2_397_000, False, "unavailable", False),
+            ("A16", 1, 2, None, "us-east", 59_000, False, "unknown", False),
+            ("A16", 4, 16, None, None, 1_884_000, False, "unavailable", False),
+            ("L40S", 8, 48, "PCIe", "us-east", 16_438_356, False, "available", False),
+            ("H100", 8, 80, "SXM5", "us-central", 23_920_000, False, "unknown", False),
+            ("GH200", 1, 96, None, "us-central", 1_990_000, False, "unknown", False),
+        ],
+        {"price": 1, "id": 1},
+    ),
     "vastai": (
         [
             ("RTX 4090", 1, 24, None, "eu-north", 325_400, False, "available", True),
@@ -151,8 +200,10 @@ def test_every_offer_keeps_its_source_its_own_price_and_the_time_of_the_answer(n
     for offer in normalise(name, sample(name)):
         assert offer.fetched_at == AT
         assert offer.source
-        assert offer.currency == "USD"
-        assert offer.price_micros_per_hour == pytest.approx(float(offer.native_price) * 1e6, abs=0.5)
+        assert (offer.currency != "USD") <= (offer.provider in CONVERTING)
+        assert (offer.exchange_rate is None) is (offer.currency == "USD")
+        rate = float(offer.exchange_rate or 1)
+        assert offer.price_micros_per_hour == pytest.approx(float(offer.native_price) * rate * 1e6, abs=0.5)
         assert offer.price_micros_per_gpu_hour == pytest.approx(offer.price_micros_per_hour / offer.gpu_count, abs=1)
 
 

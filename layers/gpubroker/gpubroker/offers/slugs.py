@@ -5,11 +5,16 @@ A test holds it equal to `providers.registry.PROVIDERS`.
 
 SLUGS: tuple[str, ...] = (
     "azure",
+    "cloudrift",
+    "digitalocean",
     "hyperstack",
     "lambdalabs",
+    "linode",
     "primeintellect",
     "runpod",
+    "scaleway",
     "shadeform",
     "vastai",
     "verda",
+    "vultr",
 )

@@ -358,6 +358,48 @@ async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
     return [task.result() for task in tasks]
 
 
+async def side_by_side(
+    call: Callable[[str], Coroutine[Any, Any, Any]], places: Iterable[str], *, at_most: int = 12
+) -> dict[str, Any]:
+    """What `call` gives for each place, no more than `at_most` at once. All or nothing: a place that failed must not
+    look like one that sells nothing.
+    """
+    gate = asyncio.Semaphore(at_most)
+
+    async def of(place: str) -> Any:
+        async with gate:
+            return await call(place)
+
+    wanted = list(places)
+    return dict(zip(wanted, await together(*(of(place) for place in wanted)), strict=True))
+
+
+async def pages(
+    provider: str,
+    page: Callable[[Mapping[str, str]], Coroutine[Any, Any, Any]],
+    rows_of: Callable[[Any], Any],
+    following: Callable[[Any, int], Mapping[str, str] | None],
+    *,
+    most: int = 50,
+) -> list[Any]:
+    """The rows of all pages, one after the other. `page(params)` asks, `following(answer, rows read so far)` says what
+    to ask next or None. Raises UnknownAnswer past `most` pages: a list that is cut off looks like a market sold out.
+    """
+    rows: list[Any] = []
+    params: Mapping[str, str] = {}
+    for _ in range(most):
+        answer = await page(params)
+        found = rows_of(answer)
+        if not isinstance(found, list):
+            raise errors.UnknownAnswer(provider, f"a list was expected, not {type(found).__name__}")
+        rows += found
+        told = following(answer, len(rows))
+        if told is None or not found:
+            return rows
+        params = told
+    raise errors.UnknownAnswer(provider, f"more than {most} pages")
+
+
 def bearer(key: object) -> dict[str, str]:
     """The header of a bearer key; nothing for a provider that answers without one."""
     return {"authorization": f"Bearer {key}"} if key else {}

@@ -23,13 +23,40 @@ log = logging.getLogger(__name__)
 
 PROVIDERS: dict[str, str] = {
     slug: f"gpubroker.offers.providers.{slug}"
-    for slug in ("azure", "hyperstack", "lambdalabs", "primeintellect", "runpod", "shadeform", "vastai", "verda")
+    for slug in (
+        "azure",
+        "cloudrift",
+        "digitalocean",
+        "hyperstack",
+        "lambdalabs",
+        "linode",
+        "primeintellect",
+        "runpod",
+        "scaleway",
+        "shadeform",
+        "vastai",
+        "verda",
+        "vultr",
+    )
 }
 
-KEYLESS = frozenset({"azure", "runpod", "vastai"})
+KEYLESS = frozenset(
+    {
+        "azure",
+        "cloudrift",
+        "linode",
+        "runpod",
+        "vastai",
+        "vultr",
+    }
+)
 """Providers that tell their prices without a key."""
 
-CONVERTING: frozenset[str] = frozenset()
+CONVERTING: frozenset[str] = frozenset(
+    {
+        "scaleway",
+    }
+)
 """Providers whose prices are not all in USD: their `normalise` takes `rates` as well."""
 
 TIME_BOX = 5.0
