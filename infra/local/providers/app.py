@@ -15,15 +15,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from infra.local.providers import (
+    aws,
     azure,
     cloudrift,
     digitalocean,
+    gcp,
     hyperstack,
+    koyeb,
     lambdalabs,
     linode,
+    oci,
+    ovhcloud,
     primeintellect,
     runpod,
     scaleway,
+    seeweb,
     shadeform,
     vastai,
     verda,
@@ -38,15 +44,21 @@ from infra.local.providers.world import BOOT_SECONDS, World
 SERVICES: dict[str, Service] = {
     one.SERVICE.slug: one.SERVICE
     for one in (
+        aws,
         azure,
         cloudrift,
         digitalocean,
+        gcp,
         hyperstack,
+        koyeb,
         lambdalabs,
         linode,
+        oci,
+        ovhcloud,
         primeintellect,
         runpod,
         scaleway,
+        seeweb,
         shadeform,
         vastai,
         verda,

@@ -152,12 +152,14 @@ def _spoiled(response: Response, fault: Fault, rows_of: Rows) -> Response:
             if isinstance(rows, list):
                 rows.extend(list(rows))
         elif fault.kind == "absurd_prices":
-            for index, row in enumerate(rows.values() if isinstance(rows, dict) else rows):
-                _absurd(row, (-1.5, float("nan"), 1e12, 0)[index % 4])
+            places = list(rows) if isinstance(rows, dict) else range(len(rows))
+            for index, place in enumerate(places):
+                rows[place] = _absurd(rows[place], (-1.5, float("nan"), 1e12, 0)[index % 4])
     return Response(json.dumps(told), response.status_code, media_type="application/json")
 
 
 _PRICES = {
+    "USD",
     "community",
     "communityPrice",
     "cost_per_hour",
@@ -168,9 +170,12 @@ _PRICES = {
     "min_bid",
     "minimumBidPrice",
     "monthly_cost",
+    "nanos",
     "onDemand",
+    "price",
     "price_cents_per_hour",
     "price_hourly",
+    "price_per_second",
     "price_per_hour",
     "retailPrice",
     "secure",
@@ -181,16 +186,19 @@ _PRICES = {
 """The fields that are prices, in any provider's words."""
 
 
-def _absurd(row: Any, price: float) -> None:
-    if isinstance(row, list):
-        for one in row:
-            _absurd(one, price)
-    if isinstance(row, dict):
-        for name, value in row.items():
-            if name in _PRICES and isinstance(value, int | float | str) and not isinstance(value, bool):
-                row[name] = price
-            else:
-                _absurd(value, price)
+def _absurd(value: Any, price: float) -> Any:
+    """The value with every price in it replaced; a text that is JSON itself (AWS) is looked into as well."""
+    if isinstance(value, list):
+        return [_absurd(one, price) for one in value]
+    if isinstance(value, str) and value.startswith("{"):
+        return json.dumps(_absurd(json.loads(value), price))
+    if not isinstance(value, dict):
+        return value
+    return {name: price if name in _PRICES and _is_price(one) else _absurd(one, price) for name, one in value.items()}
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
 async def _wait(request: Request, seconds: float) -> None:

@@ -15,12 +15,15 @@ CUSTOMER = "customer"
 _SLUGS = (
     "cloudrift",
     "digitalocean",
+    "gcp",
     "hyperstack",
+    "koyeb",
     "lambdalabs",
     "linode",
     "primeintellect",
     "runpod",
     "scaleway",
+    "seeweb",
     "shadeform",
     "vastai",
     "vultr",
@@ -33,6 +36,7 @@ def local_keys(account: str = PLATFORM) -> dict[str, Any]:
     `CUSTOMER` is a second account, with instances of its own, for a caller who brings a key.
     """
     keys: dict[str, Any] = {slug: f"local-{slug}-{account}-key" for slug in _SLUGS}
+    keys["aws"] = {"access_key_id": f"LOCALAWS{account.upper()}", "secret_access_key": f"local-aws-{account}-secret"}
     keys["verda"] = {"client_id": f"local-verda-{account}", "client_secret": f"local-verda-{account}-secret"}
     return keys
 

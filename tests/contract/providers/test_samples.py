@@ -22,6 +22,66 @@ AT = datetime(2026, 5, 24, 10, tzinfo=UTC)
 Short = tuple[str, int, int | None, str | None, str | None, int, bool, str, bool]
 
 EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
+    "aws": (
+        [
+            ("H100", 8, 80, "SXM5", "us-east", 55_040_000, False, "unknown", False),
+            ("A100", 8, 40, "SXM4", "eu-central", 24_153_350, False, "unknown", False),
+            ("L4", 1, 24, "PCIe", "oceania", 1_046_200, False, "unknown", False),
+        ],
+        # a price of nothing; a row that is no JSON; the same type twice
+        {"price": 1, "row": 1, "duplicate": 1},
+    ),
+    "gcp": (
+        [
+            # 12 cores, 85 GiB and one GPU; 26 cores, 234 GiB, one GPU and 750 GiB of SSD
+            ("A100", 1, 40, "SXM4", "us-central", 3_673_385, False, "unknown", False),
+            ("A100", 2, 40, "SXM4", "us-central", 7_346_770, False, "unknown", False),
+            ("A100", 4, 40, "SXM4", "us-central", 14_693_540, False, "unknown", False),
+            ("A100", 8, 40, "SXM4", "us-central", 29_387_080, False, "unknown", False),
+            ("A100", 16, 40, "SXM4", "us-central", 55_739_504, False, "unknown", False),
+            ("H100", 1, 80, "SXM5", "eu-central", 3_121_000, True, "unknown", False),
+            ("H100", 2, 80, "SXM5", "eu-central", 6_242_000, True, "unknown", False),
+            ("H100", 4, 80, "SXM5", "eu-central", 12_484_000, True, "unknown", False),
+            ("H100", 8, 80, "SXM5", "eu-central", 24_968_000, True, "unknown", False),
+        ],
+        {"price": 1, "usageUnit": 1, "category": 1},
+    ),
+    "koyeb": (
+        [
+            ("RTX 4000 SFF Ada", 1, 20, None, "eu-central", 500_000, False, "limited", False),
+            ("RTX 4000 SFF Ada", 1, 20, None, "us-east", 500_000, False, "unknown", False),
+            ("H100", 4, 80, None, "us-east", 10_000_000, False, "available", False),
+            ("A100", 1, 80, None, "eu-west", 1_600_000, False, "unavailable", False),
+        ],
+        {"price_hourly": 1, "price": 1},
+    ),
+    "oci": (
+        [
+            ("H100", 8, 80, "SXM5", None, 80_000_000, False, "unknown", False),
+            ("A10", 2, 24, None, None, 4_000_000, False, "unknown", False),
+            ("A10", 2, 24, None, None, 2_000_000, True, "unknown", False),
+            ("V100", 1, 16, None, None, 2_950_000, False, "unknown", False),
+        ],
+        {"no price of this shape": 1, "name": 1},
+    ),
+    "ovhcloud": (
+        [
+            ("H100", 1, 80, None, None, 3_128_160, False, "unknown", False),
+            ("V100S", 2, 32, None, None, 1_966_272, False, "unknown", False),
+            ("A10", 1, 24, None, None, 849_072, False, "unavailable", False),
+        ],
+        # 0.75 that is shown as 750; no name of a GPU
+        {"price": 1, "blobs.technical.gpu.model": 1},
+    ),
+    "seeweb": (
+        [
+            ("L40S", 1, 48, None, "eu-central", 949_620, False, "available", False),
+            ("L40S", 1, 48, None, "eu-central", 949_620, False, "unavailable", False),
+            ("A100", 2, 80, None, "eu-central", 2_212_056, False, "unavailable", False),
+            ("Tenstorrent Wormhole", 1, None, None, None, 335_160, False, "unknown", False),
+        ],
+        {"hourly_price": 1},
+    ),
     "cloudrift": (
         [
             ("RTX 4090", 1, 24, None, "us-east", 390_000, False, "available", False),

@@ -21,6 +21,7 @@ _UNRATED: tuple[tuple[str, int], ...] = (
     ("RTX PRO 5000", 48),
     ("RTX PRO 4500", 32),
     ("RTX PRO 4000", 24),
+    ("RTX 4000 SFF Ada", 20),
     ("RTX 2000 Ada", 16),
     ("RTX 5060 Ti", 16),
     ("RTX 5060", 8),

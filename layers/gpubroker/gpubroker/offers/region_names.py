@@ -4,6 +4,17 @@ Of each provider's own list of regions, as its API or its documentation has it.
 """
 
 SITES: dict[str, dict[str, str]] = {
+    "aws": {
+        "us-west": "us-west-1 us-west-2",
+        "eu-west": "eu-west-1 eu-west-2 eu-west-3 eu-south-2",
+        "eu-central": "eu-central-1 eu-central-2 eu-south-1",
+        "eu-north": "eu-north-1",
+        "me": "il-central-1 me-central-1 me-south-1",
+        "ap-south": "ap-south-1 ap-south-2",
+        "ap-southeast": "ap-southeast-1 ap-southeast-3 ap-southeast-5 ap-southeast-7",
+        "ap-northeast": "ap-east-1 ap-east-2 ap-northeast-1 ap-northeast-2 ap-northeast-3",
+        "oceania": "ap-southeast-2 ap-southeast-4 ap-southeast-6",
+    },
     "digitalocean": {
         "us-east": "nyc1 nyc2 nyc3 atl1 ric1",
         "us-west": "sfo1 sfo2 sfo3",
@@ -13,6 +24,30 @@ SITES: dict[str, dict[str, str]] = {
         "ap-south": "blr1",
         "ap-southeast": "sgp1",
         "oceania": "syd1",
+    },
+    "gcp": {
+        "us-east": "us-east1 us-east4 us-east5",
+        "us-central": "us-central1 us-south1",
+        "us-west": "us-west1 us-west2 us-west3 us-west4",
+        "ca": "northamerica-northeast1 northamerica-northeast2",
+        "sa": "southamerica-east1 southamerica-west1",
+        "eu-west": "europe-west1 europe-west2 europe-west4 europe-west9 europe-southwest1",
+        "eu-central": "europe-central2 europe-west3 europe-west6 europe-west8 europe-west10 europe-west12",
+        "eu-north": "europe-north1 europe-north2",
+        "me": "me-central1 me-central2 me-west1",
+        "af": "africa-south1",
+        "ap-south": "asia-south1 asia-south2",
+        "ap-southeast": "asia-southeast1 asia-southeast2",
+        "ap-northeast": "asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3",
+        "oceania": "australia-southeast1 australia-southeast2",
+    },
+    "koyeb": {
+        "us-east": "was",
+        "us-west": "sfo",
+        "eu-west": "par",
+        "eu-central": "fra",
+        "ap-southeast": "sin",
+        "ap-northeast": "tyo",
     },
     "linode": {
         "us-east": "us-mia us-iad us-iad-2",

@@ -4,15 +4,21 @@ A test holds it equal to `providers.registry.PROVIDERS`.
 """
 
 SLUGS: tuple[str, ...] = (
+    "aws",
     "azure",
     "cloudrift",
     "digitalocean",
+    "gcp",
     "hyperstack",
+    "koyeb",
     "lambdalabs",
     "linode",
+    "oci",
+    "ovhcloud",
     "primeintellect",
     "runpod",
     "scaleway",
+    "seeweb",
     "shadeform",
     "vastai",
     "verda",

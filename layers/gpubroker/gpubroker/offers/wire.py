@@ -296,15 +296,18 @@ async def ask(
     params: Mapping[str, str] | None = None,
     body: Any = None,
     max_body: int = USUAL_BODY,
+    reason: Callable[[bytes], errors.ProviderError | None] | None = None,
 ) -> Any:
     """One call; the decoded JSON of a 2xx answer. Redirects are not followed: a price list does not move.
+
+    `reason` reads the body of a refusal, for providers whose status alone does not say what is wrong.
 
     Raises BadCredentials, RateLimited, ProviderUnavailable or UnknownAnswer, and nothing else but cancellation.
     """
     content = None if body is None else orjson.dumps(body)
     sent = {"accept": "application/json", **(headers or {})}
     if content is not None:
-        sent["content-type"] = "application/json"
+        sent.setdefault("content-type", "application/json")
     request = client.build_request(method, url, headers=sent, params=params, content=content)
     try:
         response = await _begun(client, request)
@@ -320,7 +323,10 @@ async def ask(
         raise no_answer(provider, error) from error
     answer = bytes(received)
     if failure := refusal(provider, response.status_code, response.headers):
-        raise failure
+        told = reason(answer) if reason else None
+        if told is not None:
+            told.retry_after = failure.retry_after
+        raise told or failure
     return decoded(provider, answer)
 
 

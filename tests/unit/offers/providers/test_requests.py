@@ -16,6 +16,12 @@ NOW = datetime(2026, 5, 24, tzinfo=UTC)
 Answer = Callable[[httpx.Request], Any]
 
 
+KEYS = {
+    "aws": {"access_key_id": "a", "secret_access_key": "b"},
+    "verda": {"client_id": "a", "client_secret": "b"},
+}
+
+
 def fetch(slug: str, answer: Answer, *, key: Any = "k-123") -> tuple[Any, list[httpx.Request]]:
     """The offers, and what was asked to get them."""
     asked: list[httpx.Request] = []
@@ -202,7 +208,7 @@ def test_one_azure_region_that_fails_fails_the_fetch_so_that_nothing_seems_sold_
 @pytest.mark.parametrize("slug", registry.PROVIDERS)
 @pytest.mark.parametrize("told", [None, 7, "text", [], {}, {"data": 3}, {"offers": {}}, {"Items": None}, {"gpus": "x"}])
 def test_an_answer_of_another_shape_is_an_unknown_answer_and_no_crash(slug: str, told: Any) -> None:
-    key = {"client_id": "a", "client_secret": "b"} if slug == "verda" else "k"
+    key = KEYS.get(slug, "k")
     try:
         offers, _ = fetch(slug, lambda request: httpx.Response(200, json=told), key=key)
     except errors.UnknownAnswer:

@@ -24,15 +24,21 @@ log = logging.getLogger(__name__)
 PROVIDERS: dict[str, str] = {
     slug: f"gpubroker.offers.providers.{slug}"
     for slug in (
+        "aws",
         "azure",
         "cloudrift",
         "digitalocean",
+        "gcp",
         "hyperstack",
+        "koyeb",
         "lambdalabs",
         "linode",
+        "oci",
+        "ovhcloud",
         "primeintellect",
         "runpod",
         "scaleway",
+        "seeweb",
         "shadeform",
         "vastai",
         "verda",
@@ -44,7 +50,10 @@ KEYLESS = frozenset(
     {
         "azure",
         "cloudrift",
+        "koyeb",
         "linode",
+        "oci",
+        "ovhcloud",
         "runpod",
         "vastai",
         "vultr",
@@ -54,7 +63,9 @@ KEYLESS = frozenset(
 
 CONVERTING: frozenset[str] = frozenset(
     {
+        "ovhcloud",
         "scaleway",
+        "seeweb",
     }
 )
 """Providers whose prices are not all in USD: their `normalise` takes `rates` as well."""

@@ -9,9 +9,10 @@ Source: vultr/govultr, dstackai/gpuhunt providers/vultr.py.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import httpx
@@ -94,16 +95,20 @@ def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offer
     harvest = wire.Harvest(SLUG, fetched_at)
     wire.member(SLUG, payload, "plans", "plans_metal")
     stock = {place: frozenset(plans) for place, plans in (payload.get("availability") or {}).items()}
-    for name in ("plans", "plans_metal"):
-        metal = name == "plans_metal"
-        harvest.each(
-            Plan, payload.get(name, []), lambda plan, metal=metal: _offers(plan, metal, stock, harvest.fetched_at)
-        )
+    for name, gpus_of in (("plans", _cloud_gpus), ("plans_metal", _metal_gpus)):
+        offers_of = partial(_offers, gpus_of=gpus_of, stock=stock, fetched_at=harvest.fetched_at)
+        harvest.each(Plan, payload.get(name, []), offers_of)
     return harvest.offers()
 
 
-def _offers(plan: Plan, metal: bool, stock: Mapping[str, frozenset[str]], fetched_at: datetime) -> Iterable[Offer]:
-    made = _metal_gpus(plan) if metal else _cloud_gpus(plan)
+def _offers(
+    plan: Plan,
+    *,
+    gpus_of: Callable[[Plan], tuple[int, Identified] | None],
+    stock: Mapping[str, frozenset[str]],
+    fetched_at: datetime,
+) -> Iterable[Offer]:
+    made = gpus_of(plan)
     if made is None:
         return
     count, gpu = made
@@ -113,7 +118,9 @@ def _offers(plan: Plan, metal: bool, stock: Mapping[str, frozenset[str]], fetche
         hourly = (wire.amount(plan.monthly_cost) or Decimal(0)) / HOURS_PER_MONTH
     cost = wire.priced(hourly, gpus=gpus)
     for place in plan.locations or (None,):
-        free = plan.id in stock[place] if place in stock else None if place else False
+        free = None if place else False
+        if place is not None and place in stock:
+            free = plan.id in stock[place]
         yield Offer(
             offer_id=offer_id_of(SLUG, plan.id, place or ""),
             provider=SLUG,
@@ -122,7 +129,7 @@ def _offers(plan: Plan, metal: bool, stock: Mapping[str, frozenset[str]], fetche
             gpu_model=gpu.model,
             gpu_count=gpus,
             vram_gb_per_gpu=gpu.vram_gb,
-            vcpus=plan.cpu_threads if metal else plan.vcpu_count,
+            vcpus=plan.vcpu_count or plan.cpu_threads,
             ram_gb=wire.tidy(plan.ram / 1024) if plan.ram else None,
             disk_gb=wire.tidy(plan.disk * (plan.disk_count or 1)) if plan.disk else None,
             interconnect=gpu.form,
