@@ -78,7 +78,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v1/gpu-prices", "list", _list, needs_key=False),),
-    refuse=refusing(lambda message: {"error": message, "message": message}),
+    refuse=refusing(lambda _, message: {"error": message, "message": message}),
     rows_of=rows_under("models"),
     account=anybody,
 )

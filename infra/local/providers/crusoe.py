@@ -88,7 +88,7 @@ def _account(request: Request) -> str | None:
     return account if hmac.compare_digest(expected, signature) else None
 
 
-_refuse = refusing(lambda message: {"code": message.lower().replace(" ", "_"), "message": message})
+_refuse = refusing(lambda _, message: {"code": message.lower().replace(" ", "_"), "message": message})
 
 
 SERVICE = Service(

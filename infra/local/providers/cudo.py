@@ -88,7 +88,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v1/vms/machine-types", "list", _list, needs_key=False),),
-    refuse=refusing(lambda message: {"code": 16, "message": message, "details": []}),
+    refuse=refusing(lambda _, message: {"code": 16, "message": message, "details": []}),
     rows_of=rows_under("machineTypes"),
     account=bearer_account(SLUG),
 )

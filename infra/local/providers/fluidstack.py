@@ -49,7 +49,7 @@ async def _capacity(call: Call) -> Response:
     )
 
 
-_refuse = refusing(lambda message: {"message": message})
+_refuse = refusing(lambda _, message: {"message": message})
 
 SERVICE = Service(
     slug=SLUG,

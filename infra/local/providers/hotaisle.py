@@ -72,7 +72,7 @@ def _account(request: Request) -> str | None:
     return account_of(SLUG, header.removeprefix("Token ")) if header else ""
 
 
-_refuse = refusing(lambda message: {"error": message})
+_refuse = refusing(lambda _, message: {"error": message})
 
 SERVICE = Service(
     slug=SLUG,

@@ -42,7 +42,7 @@ async def _list(call: Call) -> Response:
     return answer([option_of(shape) for shape in call.world.shapes[SLUG].values()])
 
 
-_refuse = refusing(lambda message: {"message": message})
+_refuse = refusing(lambda _, message: {"message": message})
 
 SERVICE = Service(
     slug=SLUG,

@@ -64,7 +64,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/misc/server_meta", "list", _list),),
-    refuse=refusing(lambda message: {"detail": message}),
+    refuse=refusing(lambda _, message: {"detail": message}),
     rows_of=rows_under("server_meta"),
     account=bearer_account(SLUG),
 )

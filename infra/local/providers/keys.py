@@ -13,21 +13,30 @@ PLATFORM = "platform"
 CUSTOMER = "customer"
 
 _SLUGS = (
+    "cloudrift",
+    "digitalocean",
+    "gcp",
     "hyperbolic",
     "hyperstack",
     "jarvislabs",
+    "koyeb",
     "lambdalabs",
+    "linode",
     "mithril",
     "paperspace",
     "primeintellect",
     "runpod",
+    "scaleway",
+    "seeweb",
     "shadeform",
     "together",
     "vastai",
+    "vultr",
 )
 
 # Keys that are objects: which of their parts are secrets, and what the others are.
 _PARTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "aws": (("access_key_id", "secret_access_key"), {}),
     "crusoe": (("access_key", "secret_key"), {"project": "local-project"}),
     "cudo": (("api_key",), {"project": "local-project"}),
     "fluidstack": (("api_key",), {"project": "local-project"}),

@@ -123,7 +123,7 @@ async def _list_machines(call: Call) -> Response:
     return _page(call, _plans(call, vm=True))
 
 
-_refuse = refusing(lambda message: {"errors": [{"code": message.upper().replace(" ", "_"), "title": message}]})
+_refuse = refusing(lambda _, message: {"errors": [{"code": message.upper().replace(" ", "_"), "title": message}]})
 
 SERVICE = Service(
     slug=SLUG,

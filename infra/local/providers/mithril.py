@@ -66,7 +66,7 @@ SERVICE = Service(
         Operation("GET", "/v2/instance-types", "list", _types),
         Operation("GET", "/v2/spot/availability", "list", _spot),
     ),
-    refuse=refusing(lambda message: {"message": message}),
+    refuse=refusing(lambda _, message: {"message": message}),
     rows_of=_rows_of,
     account=bearer_account(SLUG),
 )

@@ -63,7 +63,7 @@ async def _list(call: Call) -> Response:
     return answer({"items": rows})
 
 
-_refuse = refusing(lambda message: {"title": message, "type": "about:blank"})
+_refuse = refusing(lambda _, message: {"title": message, "type": "about:blank"})
 
 SERVICE = Service(
     slug=SLUG,

@@ -44,7 +44,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v1/hardware", "list", _list),),
-    refuse=refusing(lambda message: {"error": {"message": message, "type": "invalid_request_error"}}),
+    refuse=refusing(lambda _, message: {"error": {"message": message, "type": "invalid_request_error"}}),
     rows_of=rows_under("data"),
     account=bearer_account(SLUG),
 )

@@ -165,6 +165,7 @@ def test_what_is_taken_meanwhile_is_no_capacity_and_makes_nothing(
         ("status", {"status": 500}, errors.ProviderUnavailable),
         ("html", {}, errors.ProviderUnavailable),
         ("cut", {}, errors.ProviderUnavailable),
+        ("reset", {}, errors.ProviderUnavailable),
         ("rate_limit", {"retry_after": 12}, errors.RateLimited),
         ("unauthorized", {}, errors.BadCredentials),
         ("page", {}, errors.UnknownAnswer),
@@ -193,7 +194,8 @@ def test_every_fault_at_every_call_is_one_of_the_known_errors(
     for operation, call in calls.items():
         if operation == "end" and kind in ("page", "malformed", "cut") and slug in ("runpod", "shadeform"):
             continue  # these two end with a status and no body to spoil
-        simulation.fault(kind, slug, operation, count=1, **told)
+        once = None if kind == "reset" else 1  # a read is sent again when its connection turns out to be dead
+        simulation.fault(kind, slug, operation, count=once, **told)
         with pytest.raises(error) as raised:
             call()
         assert type(raised.value) is error, operation
