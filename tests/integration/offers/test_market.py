@@ -167,7 +167,7 @@ def test_a_redis_that_forgot_everything_is_filled_again_by_the_schedule(table, p
     publish()
     server.stop()
     server.start()
-    assert publish({"source": "aws.events"}) == {"published": ["vastai"]}
+    assert publish({"source": "aws.events"}) == {"published": ["vastai"], "forgotten": []}
     assert len(reader.current().index) == 60
 
 
