@@ -18,6 +18,7 @@ CONTEXT_PARAMETERS = frozenset(
         "EventBusName",
         "IdentityTableArn",
         "IdentityTableName",
+        "IntegrationSecrets",
         "LayerArn",
         "LogRetentionDays",
         "MailFrom",
