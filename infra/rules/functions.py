@@ -21,6 +21,7 @@ ENVIRONMENT_NAMES = frozenset(
         "PYDANTIC_DISABLE_PLUGINS",
         "PROVIDERS_URL",
         "PROVIDER_KEYS_SECRET",
+        "INTEGRATION_SECRETS",
         "REDIS_URL",
         "DELIVERY_TABLE",
         "PRICES_TABLE",

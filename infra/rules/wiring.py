@@ -19,6 +19,7 @@ CONTEXT_PARAMETERS = frozenset(
         "ExchangeRatesUrl",
         "IdentityTableArn",
         "IdentityTableName",
+        "IntegrationSecrets",
         "LayerArn",
         "LogRetentionDays",
         "MailFrom",
