@@ -32,28 +32,33 @@ def account() -> Iterator[None]:
         "REQUEST_TO_READY_STATE_MACHINE": MACHINES[0],
         "SCALING_STATE_MACHINE": MACHINES[1],
         "READY_TO_ENDED_STATE_MACHINE": MACHINES[2],
+        "DELIVERY_TABLE": "delivery-under-faults",
+        "WEBHOOK_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/webhook-queue",
+        "WEBHOOK_FAN_OUT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/webhook-fan-out-queue",
+        "FAILED_TO_DELIVERED_STATE_MACHINE": "FailedToDeliveredStateMachine",
     }
     for name, value in variables.items():
         patch.setenv(name, value)
     with mock_aws():
         storage_table._shared.cache_clear()
         keys = ("pk", "sk", "gsi1pk", "gsi1sk")
-        boto3.client("dynamodb").create_table(
-            TableName="rentals-under-faults",
-            BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-            KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
-            GlobalSecondaryIndexes=[
-                {
-                    "IndexName": "gsi1",
-                    "KeySchema": [
-                        {"AttributeName": "gsi1pk", "KeyType": "HASH"},
-                        {"AttributeName": "gsi1sk", "KeyType": "RANGE"},
-                    ],
-                    "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
-            ],
-        )
+        for name in ("rentals-under-faults", "delivery-under-faults"):
+            boto3.client("dynamodb").create_table(
+                TableName=name,
+                BillingMode="PAY_PER_REQUEST",
+                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+                KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+                GlobalSecondaryIndexes=[
+                    {
+                        "IndexName": "gsi1",
+                        "KeySchema": [
+                            {"AttributeName": "gsi1pk", "KeyType": "HASH"},
+                            {"AttributeName": "gsi1sk", "KeyType": "RANGE"},
+                        ],
+                        "Projection": {"ProjectionType": "KEYS_ONLY"},
+                    }
+                ],
+            )
         yield
         storage_table._shared.cache_clear()
     patch.undo()

@@ -50,6 +50,11 @@ class Place:
     target: str
 
     @property
+    def literal(self) -> bool:
+        """Whether the host is an address already."""
+        return ":" in self.host or _V4.match(self.host) is not None
+
+    @property
     def authority(self) -> str:
         """What the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -114,7 +119,10 @@ class Guard:
         Raises Refused when any may not, NotAnswered when the name has none or its servers keep silent.
         """
         wait = 5.0 if deadline is None else max(0.0, deadline - time.monotonic())
-        addresses = list(_in_time(lambda: self.resolve(place.host, place.port), wait))
+        if place.literal:
+            addresses = [place.host]
+        else:
+            addresses = list(_in_time(lambda: self.resolve(place.host, place.port), wait))
         if not addresses:
             raise NotAnswered("the name has no address")
         for address in addresses:

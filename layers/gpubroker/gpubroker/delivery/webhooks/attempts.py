@@ -166,9 +166,9 @@ class Attempts:
         try:
             reply = self._post(hook.url, raw, headers, seconds=SECONDS)
         except Refused as error:
-            return Outcome(None, self._since(begun), f"not called: the address {error}")
+            return Outcome(self._since(begun), error=f"not called: the address {error}")
         except NotAnswered as error:
-            return Outcome(None, self._since(begun), str(error))
+            return Outcome(self._since(begun), error=str(error))
         return Outcome(
             status=reply.status,
             duration_ms=self._since(begun),

@@ -51,8 +51,8 @@ class Status(StrEnum):
 class Outcome:
     """What came of one try. status: of the answer, None when there was none, then `error` says why."""
 
-    status: int | None
     duration_ms: int
+    status: int | None = None
     error: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     excerpt: str = ""
@@ -73,7 +73,7 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Attempt:
     at: datetime
-    outcome: Outcome | None
+    outcome: Outcome | None = None
     """None while it is being made, and for one that was cut off."""
 
 
@@ -127,7 +127,7 @@ def made(delivery: Delivery, *, held: bool, now: datetime) -> Delivery:
 
 def claim(delivery: Delivery, now: datetime) -> Delivery:
     """A try begins. The one before it, if nothing was heard of it, was cut off."""
-    attempts = (*delivery.attempts, Attempt(now, None))[-ATTEMPTS_SHOWN:]
+    attempts = (*delivery.attempts, Attempt(now))[-ATTEMPTS_SHOWN:]
     return replace(
         delivery,
         attempts=attempts,

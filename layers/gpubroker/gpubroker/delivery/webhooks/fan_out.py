@@ -6,7 +6,7 @@ Everything may happen twice: a delivery's id is made of what it is, and its seco
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from gpubroker.delivery.webhooks import delivery as rules
@@ -95,7 +95,7 @@ class FanOut:
         hook = self._webhooks.find(tenant, webhook_id)
         if hook is None or not hook.enabled:
             return
-        end = messages.first_id_since(parse_iso(told["until"]))
+        end = messages.first_id_since(parse_iso(told["until"]) + timedelta(milliseconds=1))
         after = at or messages.first_id_since(parse_iso(told["since"]))
         for pages in range(PAGES + 1):
             page = self._deliveries.since(tenant, webhook_id, after, limit=PAGE)
