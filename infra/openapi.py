@@ -40,6 +40,7 @@ TAGS = {
     "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
     "rentals": "Renting, watching, scaling and ending.",
     "favorites": "Offers that one keeps an eye on.",
+    "webhooks": "What happens, signed and sent to an address of one's own.",
     "identity": "Accounts, sessions, keys, service and agent credentials, plans.",
     "administration": "For administrators.",
     "internal": "For other services of the house, with a service token; not reachable through the public edge.",

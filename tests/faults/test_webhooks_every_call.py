@@ -1,7 +1,7 @@
 """Each call to AWS or to an endpoint in turn fails before it, fails after it took effect, or never answers.
 
-After the retries that AWS would do, and the sweeps where those were not enough: every message was taken by its receiver,
-always under the one id that it has, none stands open, and where order was asked for the receiver took them in it.
+After the retries that AWS would do, and the sweeps where those were not enough: its receiver took every message, always
+under the one id that it has, none stands open, and where order was asked for they were taken in it.
 """
 
 import random
