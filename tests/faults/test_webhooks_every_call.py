@@ -7,8 +7,8 @@ under the one id that it has, none stands open, and where order was asked for th
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
-from itertools import count
+from datetime import datetime, timedelta
+from itertools import count, pairwise
 
 import pytest
 
@@ -122,10 +122,16 @@ def check(run: Run, what: str) -> None:
     assert set(accepted) == {one.delivery_id for one in deliveries}, told
     assert {one.message_id for one in receiver.got} == set(accepted), told
     assert all(one.due_at is None and one.claimed_until is None for one in deliveries), told
-    if "order" in what:
-        firsts = list(dict.fromkeys(accepted))
-        sequence = {one.delivery_id: one.order for one in deliveries}
-        assert firsts == sorted(firsts, key=lambda message: str(sequence[message])), told
+    if deliveries[0].order is not None:
+        _check_order(deliveries, {one.message_id: one.at for one in reversed(receiver.accepted())}, told)
+
+
+def _check_order(deliveries: list[Delivery], first_taken: dict[str, datetime], told: str) -> None:
+    """The older one was taken first; unless it was not even written when the newer one was taken, since fan-out itself
+    had died over it: then it comes late, for the worse thing would be that it does not come."""
+    for older, newer in pairwise(sorted(deliveries, key=lambda one: str(one.order))):
+        newer_taken = first_taken[newer.delivery_id]
+        assert first_taken[older.delivery_id] <= newer_taken or older.created_at > newer_taken, told
 
 
 def _at_rest(run: Run) -> bool:
@@ -146,7 +152,7 @@ def test_whichever_call_fails_every_message_arrives_under_its_one_id(
     scenario: Callable[[Run], None], mode: str, account: None
 ) -> None:
     calls = play(scenario).calls
-    assert len(calls) > 8
+    assert len(calls) >= 6
     for number, call in enumerate(calls):
         if mode in ("before", "hang") or call not in READS:
             assert play(scenario, Fault(number, mode)).struck is not None
