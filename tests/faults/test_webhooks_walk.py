@@ -301,3 +301,50 @@ def test_a_fact_reads_no_subscriber_that_it_does_not_concern(world: WebhookWorld
         world.hook(enterprise(f"usr_else_{number}"), "https://else.example/", filters={"gpu": [f"X{number}"]})
     assert cost(2) == few
     assert world.receivers["https://else.example/"].got == []
+
+
+BEHIND = ("FanOutWebhooksFunction", "AttemptDeliveryFunction", "RetryDeliveryFunction", "SweepDeliveriesFunction")
+
+
+def test_each_function_behind_the_api_calls_what_its_role_allows_and_its_role_allows_no_more(
+    world: WebhookWorld, caller: Caller
+) -> None:
+    """All that can happen to a webhook, and after it the calls of each function are exactly its template's actions."""
+    world.hook(caller, URL, ordered=True, retry_schedule=[1])
+    receiver = world.receivers[URL]
+    receiver.answers = [500, 500]
+    world.publish(changes(1, world.now, change("a", 1)))
+    world.publish(changes(2, world.now, change("a", 2)))
+    world.settle()
+    world.redrive()
+    world.settle()
+    lost = world.hook(caller, "https://gone.example/in", events=["price_change"], filters={"gpu": ["H100", "A100"]})
+    for answers in ([500], []):
+        world.receivers["https://gone.example/in"].answers = list(answers)
+        world.publish(changes(3 + len(answers), world.now, change("b", 3)))
+        world.settle(within=timedelta(seconds=0 if not answers else 1))
+        world.restart()
+        world.advance(minutes=20)
+        world.sweep()
+    world.receivers["https://gone.example/in"].answers = [410]
+    world.publish(changes(9, world.now, change("b", 9)))
+    world.settle()
+    composition.webhook_secret_desk().change(caller, lost, WebhookChange(enabled=True))
+    world.receivers["https://gone.example/in"].answers = [500, 410]
+    world.publish(changes(10, world.now, change("b", 10)))
+    world.settle()
+    detail = {"user_id": caller.tenant, "old_plan": "enterprise", "new_plan": "pro", "changed_by": "usr_admin"}
+    world.publish({"source": "gpubroker.identity", "detail-type": "PlanChanged", "detail": detail})
+    world.settle()
+    for name in BEHIND:
+        made = {action for function, action in world.made if function == name}
+        statements = world.template[name]["Properties"]["Policies"][0]["Statement"]
+        granted = {
+            action
+            for statement in statements
+            for action in statement["Action"]
+            if not action.startswith("secretsmanager:")  # the vault is the tests' own
+        }
+        assert made <= granted, name
+        unused = granted - made
+        assert unused <= {"sqs:SendMessage"} if name != "SweepDeliveriesFunction" else not unused, (name, unused)

@@ -1,7 +1,7 @@
 """The world of webhooks under faults: infra/delivery.yaml and receivers that do as they are told."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -55,7 +55,20 @@ class WebhookWorld(World):
 
     receivers: dict[str, Receiver] = field(default_factory=dict)
     dead_letters: list[str] = field(default_factory=list)
-    told: int = 0
+    running: str = ""
+    made: set[tuple[str, str]] = field(default_factory=set)
+    """(function, action) of every call to AWS."""
+
+    def function(self, name: str, event: Any) -> Any:
+        self.running = name
+        return super().function(name, event)
+
+    def aws(self, client: Any, operation: str, arguments: dict[str, Any], real: Callable[..., Any]) -> Any:
+        service = {"stepfunctions": "states"}.get(
+            client._service_model.service_name
+        ) or client._service_model.service_name
+        self.made |= {(self.running, action) for action in _actions(service, operation, arguments)}
+        return super().aws(client, operation, arguments, real)
 
     def sweep(self, *, providers: tuple[str, ...] = ()) -> None:
         self.function("SweepDeliveriesFunction", {})
@@ -119,6 +132,19 @@ class WebhookWorld(World):
 
     def bodies(self, caller: Caller, webhook_id: str) -> list[dict[str, Any]]:
         return [json.loads(item.body) for item in DeliveryItem.query(delivery_pk(caller.tenant, webhook_id))]
+
+
+def _actions(service: str, operation: str, arguments: dict[str, Any]) -> set[str]:
+    """What IAM looks at for a call: a transaction's items each by itself, a batch of messages like one."""
+    if operation == "TransactWriteItems":
+        kinds = {
+            "Put": "PutItem",
+            "Update": "UpdateItem",
+            "Delete": "DeleteItem",
+            "ConditionCheck": "ConditionCheckItem",
+        }
+        return {f"dynamodb:{kinds[kind]}" for item in arguments["TransactItems"] for kind in item}
+    return {f"{service}:{operation.removesuffix('Batch')}"}
 
 
 def _matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
