@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from gpubroker import composition
-from gpubroker.delivery.webhooks.delivery import Status
+from gpubroker.delivery.webhooks import delivery as rules
+from gpubroker.delivery.webhooks.delivery import Delivery, Status
+from gpubroker.delivery.webhooks.delivery_store import Deliveries
+from gpubroker.delivery.webhooks.endpoint import SLOTS
 from gpubroker.delivery.webhooks.requests import ReplayRequest, WebhookChange
 from gpubroker.delivery.webhooks.webhook import DEFAULT_SCHEDULE
 from gpubroker.delivery.webhooks.webhook_store import Webhooks
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.time import iso
-from tests.faults.driver import empty
+from gpubroker.resilience.outbound import Refused, Reply
+from tests.faults.driver import START, empty
 from tests.faults.webhooks import WebhookWorld, change, changes, enterprise, installed, rental
 
 _number = count(1)
@@ -303,6 +307,50 @@ def test_a_fact_reads_no_subscriber_that_it_does_not_concern(world: WebhookWorld
     assert world.receivers["https://else.example/"].got == []
 
 
+@pytest.mark.parametrize(
+    ("answers", "sent"),
+    [
+        ([None, None], 3),  # down, or slow: no answer in time
+        ([Reply(302, {"location": "http://169.254.169.254/"})], 2),  # a redirect to a private address
+        ([Refused("leads to an address that is not on the public internet")] * 2, 1),  # a name that turned inside
+        ([Reply(200, {}, b"{broken", whole=False)], 1),  # the receiver has said yes
+        ([Reply(500, {}, b"", whole=False), 404, 418], 4),
+    ],
+    ids=["down", "redirect", "rebinding", "broken body", "errors"],
+)
+def test_whatever_an_endpoint_does_for_a_while_it_has_everything_once_it_is_well(
+    answers: list[Any], sent: int, world: WebhookWorld, caller: Caller
+) -> None:
+    hook = world.hook(caller, URL)
+    receiver = world.receivers[URL]
+    receiver.answers = list(answers)
+    world.publish(changes(1, world.now, change("a", 1)), twice=True)
+    world.settle(within=LONG)
+    (delivery,) = world.deliveries(caller, hook)
+    assert delivery.status is Status.DELIVERED
+    assert [one.message_id for one in receiver.got] == [delivery.delivery_id] * sent
+    assert world.dead_letters == []
+
+
+def test_an_endpoint_with_four_tries_under_way_is_left_alone_and_delays_nobody_else(
+    world: WebhookWorld, caller: Caller
+) -> None:
+    slow = world.hook(caller, URL)
+    world.hook(caller, "https://quick.example/in")
+    store = Deliveries()
+    for number in range(SLOTS):  # functions that wait for its answer
+        stuck = Delivery(caller.tenant, slow, f"msg_{number:026d}", "evt_1", "price_change", "price_change", world.now)
+        store.add(stuck, "{}")
+        store.claim(stuck, rules.claim(stuck, world.now), number, world.now)
+    world.publish(changes(1, world.now, change("a", 1)))
+    world.settle(within=timedelta(seconds=2))
+    assert len(world.receivers["https://quick.example/in"].got) == 1
+    assert world.receivers[URL].got == []
+    world.settle()
+    assert len(world.receivers[URL].got) == 1
+    assert world.deliveries(caller, slow)[-1].tries == 1, "being put off is no try"
+
+
 BEHIND = ("FanOutWebhooksFunction", "AttemptDeliveryFunction", "RetryDeliveryFunction", "SweepDeliveriesFunction")
 
 
@@ -333,6 +381,10 @@ def test_each_function_behind_the_api_calls_what_its_role_allows_and_its_role_al
     world.receivers["https://gone.example/in"].answers = [500, 410]
     world.publish(changes(10, world.now, change("b", 10)))
     world.settle()
+    composition.webhook_secret_desk().change(caller, lost, WebhookChange(enabled=True))
+    world.advance(minutes=1)
+    composition.webhook_desk().replay_since(caller, lost, ReplayRequest(since=iso(START)), None)
+    world.settle()
     detail = {"user_id": caller.tenant, "old_plan": "enterprise", "new_plan": "pro", "changed_by": "usr_admin"}
     world.publish({"source": "gpubroker.identity", "detail-type": "PlanChanged", "detail": detail})
     world.settle()
@@ -346,5 +398,5 @@ def test_each_function_behind_the_api_calls_what_its_role_allows_and_its_role_al
             if not action.startswith("secretsmanager:")  # the vault is the tests' own
         }
         assert made <= granted, name
-        unused = granted - made
-        assert unused <= {"sqs:SendMessage"} if name != "SweepDeliveriesFunction" else not unused, (name, unused)
+        # Each message to oneself is for a long list, a busy endpoint, or the next of a subject: not in this walk.
+        assert granted - made <= {"sqs:SendMessage"}, name

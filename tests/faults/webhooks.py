@@ -21,7 +21,7 @@ from gpubroker.delivery.webhooks.vault import Vault
 from gpubroker.delivery.webhooks.webhook_store import Webhooks
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.time import iso
-from gpubroker.resilience.outbound import Guard, NotAnswered, Reply
+from gpubroker.resilience.outbound import Guard, NotAnswered, Refused, Reply
 from infra.rules import templates
 from tests.faults.driver import World, message
 
@@ -38,9 +38,10 @@ class Received:
 
 @dataclass
 class Receiver:
-    """An endpoint: `answers` one after the other, then 200 for ever. None is no answer at all."""
+    """An endpoint: `answers` one after the other, then 200 for ever. None is no answer at all, Refused an
+    address that has turned inside."""
 
-    answers: list[int | None] = field(default_factory=list)
+    answers: list[int | Reply | Refused | None] = field(default_factory=list)
     got: list[Received] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -110,11 +111,14 @@ class WebhookWorld(World):
         lost = NotAnswered("no answer in time")
 
         def effect() -> Reply:
-            status = receiver.answers.pop(0) if receiver.answers else 200
+            answer = receiver.answers.pop(0) if receiver.answers else 200
+            if isinstance(answer, Refused):
+                raise answer  # nothing is sent there
+            status = answer.status if isinstance(answer, Reply) else answer
             receiver.got.append(Received(self.now, headers["webhook-id"], json.loads(body), status or 0))
             if status is None:
                 raise lost
-            return Reply(status, receiver.headers)
+            return answer if isinstance(answer, Reply) else Reply(status, receiver.headers)
 
         reply: Reply = self.call("endpoint.post", effect, before=lost, after=lost)
         return reply
