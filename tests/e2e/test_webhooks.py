@@ -1,48 +1,24 @@
 """Webhooks through the whole house: a receiver on this machine gets what happens, signed, repeated, replayed."""
 
 import json
-import threading
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import boto3
 import httpx
 import pytest
 from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
-from gpubroker.kernel.ids import new_id
-from gpubroker.kernel.time import iso, utc_now
+from gpubroker.kernel.time import iso
+from infra.local import aws
+from infra.local.cloud import ROOT
 from tests.e2e.callers import client, eventually
+from tests.e2e.receivers import Receiver, publish, receiving
 from tests.faults.webhooks import change
-
-
-class Receiver:
-    """An endpoint: answers what it is told to, then 200; keeps what it got."""
-
-    def __init__(self) -> None:
-        self.answers: list[int] = []
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                receiver.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-                self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Nobody reads it."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/in"
-
-    def wait_for(self, number: int, *, seconds: float = 20) -> list[tuple[dict[str, str], bytes]]:
-        return eventually(lambda: list(self.got), lambda got: len(got) >= number, seconds=seconds, every=0.02)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +28,8 @@ def environment(cloud):
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
-    thread.start()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-    thread.join(10)
+    with receiving() as made:
+        yield made
 
 
 @pytest.fixture
@@ -83,25 +54,6 @@ def hook(http, receiver):
         assert http.delete(path).status_code == 204
 
 
-def publish(environment: dict[str, Any], *changes: dict[str, Any]) -> None:
-    """A fact of the context prices, as its relay puts it on the bus."""
-    bus = boto3.client(
-        "events",
-        endpoint_url=environment["aws_endpoint_url"],
-        region_name=environment["region"],
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    told = {"event_id": new_id("evt"), "occurred_at": iso(utc_now()), "traceparent": None, "correlation_id": None}
-    entry = {
-        "EventBusName": "gpubroker",
-        "Source": "gpubroker.prices",
-        "DetailType": "PriceChangesDetected",
-        "Detail": json.dumps({"changes": list(changes), **told}),
-    }
-    assert bus.put_events(Entries=[entry])["FailedEntryCount"] == 0
-
-
 def deliveries(http: httpx.Client, path: str) -> list[dict[str, Any]]:
     answer = http.get(f"{path}/deliveries")
     assert answer.status_code == 200, answer.text
@@ -114,6 +66,16 @@ def delivered(http: httpx.Client, path: str, number: int = 1, *, seconds: float 
         return [one["status"] for one in seen] == ["delivered"] * number
 
     return eventually(lambda: deliveries(http, path), done, seconds=seconds)
+
+
+def redriven(environment: dict[str, Any]) -> str:
+    """What the command says that takes dead deliveries up again."""
+    variables = {"PATH": os.environ["PATH"], **aws.variables(environment["aws_endpoint_url"])}
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.redrive"], cwd=ROOT, env=variables, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_test_message_is_one_that_the_specifications_own_library_verifies(http, hook, receiver):  # (276, 348)
@@ -169,11 +131,14 @@ def test_what_came_to_nothing_lies_in_the_dead_letter_queue_and_is_replayed(envi
     (dead,) = eventually(
         lambda: deliveries(http, path), lambda seen: [o["status"] for o in seen] == ["dead"], seconds=30
     )
+    eventually(lambda: redriven(environment), lambda text: text.startswith("1 "), seconds=30)
+    delivered(http, path)
     assert http.post(f"{path}/deliveries/{dead['delivery_id']}/replay").status_code == 200
+    receiver.wait_for(3)
     delivered(http, path)
     since = {"since": iso(datetime(2026, 1, 1, tzinfo=UTC))}
     assert http.post(f"{path}/replay", json=since).status_code == 202
-    got = receiver.wait_for(3)
+    got = receiver.wait_for(4)
     assert {headers["webhook-id"] for headers, _ in got} == {dead["delivery_id"]}
     delivered(http, path)
 

@@ -124,7 +124,8 @@ class Webhooks:
                         stored.remember(tx, WebhookItem, idempotency, answer(after))
                     tx.put(WebhookItem.of(after), condition=WebhookItem.version == before.version)
                     _index(tx, before, after)
-                    if before.disabled and not after.disabled:  # what failed before is forgiven
+                    if before.url != after.url or (before.disabled and not after.disabled):
+                        # Another place, or another chance: what failed before is forgiven.
                         tx.delete(EndpointItem.key(tenant, webhook_id))
                     _tell(tx, facts)
                 return after
