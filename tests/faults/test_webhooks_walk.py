@@ -18,7 +18,8 @@ from gpubroker.delivery.webhooks.webhook import DEFAULT_SCHEDULE
 from gpubroker.delivery.webhooks.webhook_store import Webhooks
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.time import iso
-from gpubroker.resilience.outbound import Refused, Reply
+from gpubroker.resilience.exchange import Reply
+from gpubroker.resilience.outbound import Refused
 from tests.faults.driver import START, empty
 from tests.faults.webhooks import WebhookWorld, change, changes, enterprise, installed, rental
 

@@ -21,7 +21,8 @@ from gpubroker.delivery.webhooks.vault import Vault
 from gpubroker.delivery.webhooks.webhook_store import Webhooks
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.time import iso
-from gpubroker.resilience.outbound import Guard, NotAnswered, Refused, Reply
+from gpubroker.resilience.exchange import NotAnswered, Reply
+from gpubroker.resilience.outbound import Guard, Refused
 from infra.rules import templates
 from tests.faults.driver import World, message
 

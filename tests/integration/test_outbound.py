@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gpubroker.resilience import outbound
-from gpubroker.resilience.outbound import Guard, NotAnswered
+from gpubroker.resilience.exchange import NotAnswered
+from gpubroker.resilience.outbound import Guard
 
 Serve = Callable[[socket.socket], None]
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpubroker.resilience.addresses import is_public
-from gpubroker.resilience.outbound import Guard, NotAnswered, Refused
+from gpubroker.resilience.exchange import NotAnswered
+from gpubroker.resilience.outbound import Guard, Refused
 
 
 def names(*addresses: str) -> Guard:

@@ -1,4 +1,4 @@
-"""Calls to an address that a user gave: webhooks, callbacks, clusters (DESIGN §3, "Outgoing calls").
+"""Calls to an address that a user gave: webhooks, callbacks, clusters (DESIGN §3).
 
 The name is resolved once, every address that it has is checked, and the connection goes to the checked address itself,
 while TLS and the Host header go on speaking the name: a name that resolves otherwise a moment later gains nothing.
@@ -14,15 +14,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 from gpubroker.resilience.addresses import is_loopback, is_public
+from gpubroker.resilience.exchange import NotAnswered, Reply, exchange, trusting
 
 PORTS = frozenset({443, 8443})
 LONGEST_URL = 2048
-LONGEST_ANSWER = 64 * 1024
-"""Bytes of an answer that are read; what follows is left."""
 
 Resolver = Callable[[str, int], Sequence[str]]
 """Every address of a name, as text. Raises OSError when it has none."""
@@ -34,10 +32,6 @@ _V4 = re.compile(r"^\d{1,3}(\.\d{1,3}){3}$")
 
 class Refused(ValueError):
     """An address that is not called. The text says why, for people, and nothing of what was found behind a name."""
-
-
-class NotAnswered(Exception):
-    """The other side did not answer: its name, its connection, its TLS, its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +56,12 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """status      of the answer
-    headers     the last of each name, lower case
-    body        at most 64 KB
-    whole       whether the body came as it was announced, and was read to its end
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-    whole: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Guard:
     """What may be called. `development` also allows http and this machine (`Environment=local`), nothing else."""
 
     development: bool = False
     resolve: Resolver = field(default_factory=lambda: resolve)
-    context: Callable[[], ssl.SSLContext] = field(default_factory=lambda: _context)
+    context: Callable[[], ssl.SSLContext] = field(default_factory=lambda: trusting)
 
     def place(self, url: str) -> Place:
         """Read a URL, without asking anybody. Raises Refused."""
@@ -145,7 +125,15 @@ class Guard:
         """
         deadline = time.monotonic() + seconds
         place = self.place(url)
-        return _exchange(place, self.address(place, deadline), body, headers, deadline, self.context())
+        return exchange(
+            url=(place.scheme, place.host, place.port, place.target),
+            authority=place.authority,
+            address=self.address(place, deadline),
+            body=body,
+            headers=headers,
+            deadline=deadline,
+            context=self.context(),
+        )
 
 
 def _host(text: str) -> str:
@@ -207,112 +195,3 @@ def _in_time(work: Callable[[], Sequence[str]], seconds: float) -> Sequence[str]
     if isinstance(answer, OSError):
         raise NotAnswered("the name could not be resolved")
     return answer
-
-
-def _context() -> ssl.SSLContext:
-    import certifi
-
-    context = ssl.create_default_context(cafile=certifi.where())
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _exchange(
-    place: Place, address: str, body: bytes, headers: Mapping[str, str], deadline: float, context: ssl.SSLContext
-) -> Reply:
-    import httpcore
-
-    sent = [(b"Host", place.authority.encode()), (b"Accept", b"*/*"), (b"Accept-Encoding", b"identity")]
-    sent += [(name.encode(), value.encode()) for name, value in headers.items()]
-    sent += [(b"Content-Length", str(len(body)).encode()), (b"Connection", b"close")]
-    url = httpcore.URL(
-        scheme=place.scheme.encode(), host=place.host.encode(), port=place.port, target=place.target.encode()
-    )
-    try:
-        with (
-            httpcore.ConnectionPool(
-                ssl_context=context, http2=False, retries=0, network_backend=_backend(address, deadline)
-            ) as pool,
-            pool.stream("POST", url, headers=sent, content=body) as answer,
-        ):
-            told = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-            read, whole = _read(answer.iter_stream())
-            return Reply(answer.status, told, read, whole)
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
-        raise NotAnswered(_why(error)) from error
-
-
-def _read(stream: Any) -> tuple[bytes, bool]:
-    """The beginning of a body, and whether that is all of it, unbroken."""
-    import httpcore
-
-    read = bytearray()
-    try:
-        for chunk in stream:
-            read += chunk
-            if len(read) >= LONGEST_ANSWER:
-                return bytes(read[:LONGEST_ANSWER]), False
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError):
-        return bytes(read), False
-    return bytes(read), True
-
-
-def _why(error: Exception) -> str:
-    import httpcore
-
-    if isinstance(error, httpcore.TimeoutException):
-        return "no answer in time"
-    cause = error.__context__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"the certificate does not hold: {cause.verify_message}"
-    if isinstance(error, httpcore.ConnectError):
-        return "no connection"
-    if isinstance(error, httpcore.ProtocolError):
-        return "no HTTP answer"
-    return "the connection broke"
-
-
-def _backend(address: str, deadline: float) -> Any:
-    """httpcore's network, to one address, whose every step ends at one deadline."""
-    import httpcore
-
-    def left(asked: float | None) -> float:
-        seconds = deadline - time.monotonic()
-        if seconds <= 0:
-            raise httpcore.ReadTimeout("the time for the whole exchange is up")
-        return seconds if asked is None else min(asked, seconds)
-
-    class Stream(httpcore.NetworkStream):
-        def __init__(self, stream: httpcore.NetworkStream) -> None:
-            self._stream = stream
-
-        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-            return self._stream.read(max_bytes, left(timeout))
-
-        def write(self, buffer: bytes, timeout: float | None = None) -> None:
-            self._stream.write(buffer, left(timeout))
-
-        def close(self) -> None:
-            self._stream.close()
-
-        def start_tls(
-            self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-        ) -> httpcore.NetworkStream:
-            return Stream(self._stream.start_tls(ssl_context, server_hostname, left(timeout)))
-
-        def get_extra_info(self, info: str) -> Any:
-            return self._stream.get_extra_info(info)
-
-    class Pinned(httpcore.NetworkBackend):
-        def connect_tcp(
-            self,
-            host: str,
-            port: int,
-            timeout: float | None = None,
-            local_address: str | None = None,
-            socket_options: Any = None,
-        ) -> httpcore.NetworkStream:
-            real = httpcore.SyncBackend()
-            return Stream(real.connect_tcp(address, port, left(timeout), local_address, socket_options))
-
-    return Pinned()

@@ -22,7 +22,8 @@ from gpubroker.delivery.webhooks.webhook_store import WebhookNotFound, Webhooks
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.time import Clock
 from gpubroker.resilience.backoff import Uniform
-from gpubroker.resilience.outbound import NotAnswered, Refused, Reply
+from gpubroker.resilience.exchange import NotAnswered, Reply
+from gpubroker.resilience.outbound import Refused
 
 SECONDS = 10.0
 """For one exchange: name, connection, TLS, answer."""
