@@ -41,6 +41,7 @@ TAGS = {
     "rentals": "Renting, watching, scaling and ending.",
     "favorites": "Offers that one keeps an eye on.",
     "integrations": "Keys of one's own at providers: rentals there run on one's own account, and the provider bills.",
+    "webhooks": "What happens, signed and sent to an address of one's own.",
     "identity": "Accounts, sessions, keys, service and agent credentials, plans.",
     "administration": "For administrators.",
     "internal": "For other services of the house, with a service token; not reachable through the public edge.",

@@ -233,6 +233,7 @@ def _services() -> dict[str, str]:
         name: secrets.create_secret(Name=name.lower(), SecretString="{}")["ARN"]
         for name in ("SIGNING_KEYS_SECRET", "PROVIDER_KEYS_SECRET")
     }
+    made["WEBHOOK_KEY_ARN"] = secrets.create_secret(Name="webhook_key_secret", SecretString="k" * 48)["ARN"]
     boto3.client("events", region_name=REGION).create_event_bus(Name="gpubroker")
     boto3.client("kinesis", region_name=REGION).create_stream(StreamName="prices", ShardCount=1)
     boto3.client("sesv2", region_name=REGION).create_email_identity(EmailIdentity="no-reply@gpubroker.example")

@@ -35,6 +35,8 @@ class Things:
     keys: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
+    webhook_id: str = ""
+    delivery_id: str = ""
 
     def of(self, kind: str, name: str) -> str:
         mine = {"rental_id": self.rentals, "key_id": self.keys}.get(name)
@@ -47,6 +49,8 @@ class Things:
             "token": "no-token-of-ours",
             "user_id": self.user_id,
             "service_id": self.service_id,
+            "webhook_id": self.webhook_id,
+            "delivery_id": self.delivery_id,
         }
         return fixed[name]
 
@@ -56,6 +60,8 @@ class Things:
 BODIES: dict[Route, Any] = {
     ("POST", "/api/v2/rentals/{rental_id}/scale"): {"action": "add", "count": 1},
     ("PUT", "/api/v2/admin/users/{user_id}/plan"): {"plan": "free"},
+    ("PATCH", "/api/v2/webhooks/{webhook_id}"): {"enabled": True},
+    ("POST", "/api/v2/webhooks/{webhook_id}/replay"): {"since": "2026-01-01T00:00:00Z"},
     ("POST", "/api/v2/auth/password/change"): {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
 }
 QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
@@ -70,6 +76,10 @@ def things(house: House, callers: Callers) -> Things:
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]
     for kind in ("free", "pro", "enterprise", "admin"):
         found.keys[kind] = _made(house, "/api/v2/auth/api-keys", {"name": "mine"}, callers[kind])["key_id"]
+    wanted_hook = {"url": "https://93.184.216.34/hook", "events": ["price_change"]}
+    found.webhook_id = _made(house, "/api/v2/webhooks", wanted_hook, callers["enterprise"])["webhook_id"]
+    test = f"/api/v2/webhooks/{found.webhook_id}/test"
+    found.delivery_id = _made(house, test, None, callers["enterprise"])["delivery_id"]
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     return found

@@ -96,8 +96,8 @@ def calls_of(service: str, operation: str, given: dict[str, Any]) -> list[Call]:
         if named.startswith(f"{INTEGRATION_SECRETS}/"):
             return [(f"secretsmanager:{operation}", OWN_KEYS)]
         secret = named.rpartition(":")[2].rpartition("-")[0]
-        names = {"signing_keys_secret": "SigningKeysSecret", "provider_keys_secret": "ProviderKeysSecret"}
-        return [(f"secretsmanager:{operation}", names[secret])]
+        name = "".join(word.capitalize() for word in secret.split("_"))
+        return [(f"secretsmanager:{operation}", name)]
     if service == "sqs":
         queue = given["QueueUrl"].rpartition("/")[2].removesuffix("_queue_url")
         return [(f"sqs:{operation}", "".join(word.capitalize() for word in queue.split("_")) + "Queue")]
@@ -172,6 +172,16 @@ def _mailed(kind: str) -> str:
     send_mail.handler({"source": "gpubroker.identity", "detail-type": kind, "detail": detail}, None)
     sent = ses_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].sent_messages[-1]
     return re.findall(r"eyJ[\w.-]+", str(sent.body))[0].rstrip(".")
+
+
+def _deliver_in_vain(who: str, callers: Callers, webhook_id: str, delivery_id: str) -> None:
+    """What its tries would have come to; they are the queue's and the workflow's."""
+    from gpubroker.delivery.webhooks.delivery import Status, ended
+    from gpubroker.delivery.webhooks.delivery_store import Deliveries
+
+    store = Deliveries()
+    before = store.of(callers[who].tenant, webhook_id, delivery_id).delivery
+    store.save(before, ended(before, Status.DEAD))
 
 
 @pytest.fixture
@@ -257,6 +267,20 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("get_rental", "pro", rental_id=rental["rental_id"])
     day.ask("estimate_cost", "service", {"offer_id": OFFER_IDS[0], "duration": 2})
     day.ask("end_rental", "pro", rental_id=rental["rental_id"])
+
+    wanted = {"url": "https://93.184.216.34/hook", "events": ["price_change"]}
+    hook = day.ask("create_webhook", "enterprise", wanted).json()["webhook_id"]
+    day.ask("list_webhooks", "enterprise")
+    day.ask("get_webhook", "enterprise", webhook_id=hook)
+    day.ask("update_webhook", "enterprise", {"url": "https://93.184.216.34/", "events": ["*"]}, webhook_id=hook)
+    day.ask("rotate_webhook_secret", "enterprise", webhook_id=hook)
+    sent = day.ask("send_test_webhook", "enterprise", webhook_id=hook).json()["delivery_id"]
+    day.ask("list_webhook_deliveries", "enterprise", webhook_id=hook)
+    day.ask("get_webhook_delivery", "enterprise", webhook_id=hook, delivery_id=sent)
+    _deliver_in_vain("enterprise", callers, hook, sent)
+    day.ask("replay_webhook_delivery", "enterprise", webhook_id=hook, delivery_id=sent)
+    day.ask("replay_webhook", "enterprise", {"since": "2026-01-01T00:00:00Z"}, webhook_id=hook)
+    day.ask("delete_webhook", "enterprise", webhook_id=hook)
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

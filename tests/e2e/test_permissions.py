@@ -1,11 +1,16 @@
 """Every function's role is enough for its work and no more is needed: the main job with the roles enforced."""
 
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 from infra.local import aws, journey
 from infra.local.cloud import LocalCloud
 from infra.local.providers.keys import CUSTOMER, local_keys
-from tests.e2e.callers import cheapest, client, ready, rented
+from tests.e2e.callers import cheapest, client, eventually, ready, rented
+from tests.e2e.receivers import Receiver, publish, receiving
+from tests.faults.webhooks import change
 
 # As the engine, boto3 and Step Functions write it.
 DENIALS = ("AccessDenied", "not authorized to perform")
@@ -24,6 +29,36 @@ def logged_denials(endpoint_url: str) -> list[str]:
                     if any(denial in event["message"] for denial in DENIALS)
                 ]
     return found
+
+
+def _webhooks(environment: dict[str, Any], http: httpx.Client, receiver: Receiver) -> None:
+    """Every call of webhooks, a try by the queue, one by the workflow, a dead one and its replays."""
+    wanted = {"url": receiver.url, "events": ["price_change"], "ordered": True, "retry_schedule": [1]}
+    made = http.post("/api/v2/webhooks", json=wanted)
+    path = f"/api/v2/webhooks/{made.json()['webhook_id']}"
+    assert http.post(f"{path}/secret/rotate").is_success
+    assert http.post(f"{path}/test").is_success
+    receiver.wait_for(1)
+
+    def statuses() -> list[str]:
+        return [one["status"] for one in http.get(f"{path}/deliveries").json()["deliveries"]]
+
+    receiver.answers = [500, 500, 500]
+    publish(environment, change("offer-a", 1))
+    eventually(statuses, lambda seen: seen.count("dead") == 1, seconds=60)
+    publish(environment, change("offer-a", 2))
+    eventually(statuses, lambda seen: seen.count("delivered") == 2, seconds=60)
+    (dead,) = [one for one in http.get(f"{path}/deliveries").json()["deliveries"] if one["status"] == "dead"]
+    assert http.get(f"{path}/deliveries/{dead['delivery_id']}").is_success
+    assert http.post(f"{path}/deliveries/{dead['delivery_id']}/replay").is_success
+    eventually(statuses, lambda seen: seen.count("delivered") == 3, seconds=60)
+    before = len(receiver.got)
+    assert http.post(f"{path}/replay", json={"since": "2026-01-01T00:00:00Z"}).is_success
+    receiver.wait_for(before + 3, seconds=60)
+    assert http.patch(path, json={"filters": {"gpu": ["A100"]}}).is_success
+    assert http.get("/api/v2/webhooks").is_success
+    assert http.get(path).is_success
+    assert http.delete(path).is_success
 
 
 def test_the_main_job_works_with_every_role_enforced(playground: Path):
@@ -51,6 +86,8 @@ def test_the_main_job_works_with_every_role_enforced(playground: Path):
             assert http.get("/internal/v1/providers/stats").is_success
         with client(environment, "admin") as http:
             assert http.get("/api/v2/admin/rentals/switch").is_success
+        with client(environment, "enterprise") as http, receiving() as receiver:
+            _webhooks(environment, http, receiver)
         with client(environment) as http:
             for path in ("/health", "/metrics", "/api/v2/providers/health", "/.well-known/jwks.json", "/", "/docs"):
                 assert http.get(path).is_success, path

@@ -33,12 +33,16 @@ def account() -> Iterator[None]:
         "REQUEST_TO_READY_STATE_MACHINE": MACHINES[0],
         "SCALING_STATE_MACHINE": MACHINES[1],
         "READY_TO_ENDED_STATE_MACHINE": MACHINES[2],
+        "DELIVERY_TABLE": "delivery-under-faults",
+        "WEBHOOK_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/webhook-queue",
+        "WEBHOOK_FAN_OUT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/webhook-fan-out-queue",
+        "FAILED_TO_DELIVERED_STATE_MACHINE": "FailedToDeliveredStateMachine",
     }
     for name, value in variables.items():
         patch.setenv(name, value)
     with mock_aws():
         storage_table._shared.cache_clear()
-        for table in ("rentals-under-faults", "offers-under-faults"):
+        for table in ("rentals-under-faults", "offers-under-faults", "delivery-under-faults"):
             _create(table)
         yield
         storage_table._shared.cache_clear()

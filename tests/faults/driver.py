@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 from unittest.mock import patch
 
 import botocore.client
@@ -29,6 +30,9 @@ from tests.faults.states import Promise, Routine, Sleep, StateError, Surrounding
 TEMPLATE = templates.ROOT / "infra" / "rentals.yaml"
 START = datetime(2026, 5, 24, 10, 0, 0, tzinfo=UTC)
 MACHINES = ("RequestToReadyStateMachine", "ScalingStateMachine", "ReadyToEndedStateMachine")
+
+
+Asked = TypeVar("Asked")
 
 
 class Killed(BaseException):
@@ -58,6 +62,9 @@ class Fault:
 class World:
     """One account, its providers, and a clock that only moves when nothing else can happen."""
 
+    template_path: ClassVar[Path] = TEMPLATE
+    machine_names: ClassVar[tuple[str, ...]] = MACHINES
+
     now: datetime = START
     faults: tuple[Fault, ...] = ()
     calls: list[str] = field(default_factory=list)
@@ -69,7 +76,7 @@ class World:
     def __post_init__(self) -> None:
         self.providers = Providers(lambda: self.now)
         self.compute = _Faulty(self, self.providers)
-        self.template = templates.load(TEMPLATE)["Resources"]
+        self.template = templates.load(self.template_path)["Resources"]
         self.executions: dict[str, str] = {}
         self.events: list[dict[str, Any]] = []
         self.tokens: dict[str, Promise] = {}
@@ -77,8 +84,8 @@ class World:
         self._order = itertools.count()
         self._cancelled: set[int] = set()
         self._machines = {
-            name: templates.definition(TEMPLATE.parent / self.template[name]["Properties"]["DefinitionUri"])
-            for name in MACHINES
+            name: templates.definition(self.template_path.parent / self.template[name]["Properties"]["DefinitionUri"])
+            for name in self.machine_names
         }
 
     # ------------------------------------------------------------ time
@@ -274,10 +281,8 @@ class World:
                     return {"status": self.executions[name].partition(" ")[0]}
                 case "stepfunctions", "SendTaskSuccess" | "SendTaskFailure":
                     return self._answer_token(operation, arguments)
-                case "sqs", "SendMessage":
-                    event = {"Records": [_message(arguments["MessageBody"])]}
-                    self.later("LookAtInstanceFunction", event, tries=5, seconds=arguments["DelaySeconds"])
-                    return {}
+                case "sqs", _:
+                    return self.to_queue(operation, arguments)
                 case "events", "PutEvents":
                     for entry in arguments["Entries"]:
                         self._on_bus(entry)
@@ -293,6 +298,13 @@ class World:
             before=EndpointConnectionError(endpoint_url=target),
             after=ReadTimeoutError(endpoint_url=target, error="no answer"),
         )
+
+    def to_queue(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """What a message of ours makes happen."""
+        assert operation == "SendMessage", operation
+        event = {"Records": [message(arguments["MessageBody"])]}
+        self.later("LookAtInstanceFunction", event, tries=5, seconds=arguments["DelaySeconds"])
+        return {}
 
     def _answer_token(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
         promise = self.tokens[arguments["taskToken"]]
@@ -318,6 +330,10 @@ class World:
     def _on_bus(self, entry: dict[str, Any]) -> None:
         event = {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
         self.events.append(event)
+        self.on_event(event)
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        """What the rules of the template make of an event."""
         pattern = self.template["StartWorkflowFunction"]["Properties"]["Events"]["Work"]["Properties"]["Pattern"]
         if event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]:
             self.later("StartWorkflowFunction", event, tries=3)
@@ -327,16 +343,16 @@ class World:
     def request(self, caller: Caller, wanted: RentalRequest, *, key: str) -> RentalView:
         """POST /api/v2/rentals as a client does it: with a key, and again when no answer came."""
         idempotency = Idempotency.of(key, tenant=caller.tenant, route="/api/v2/rentals", body=b"same")
-        return self._insisting(lambda: composition.rental_desk().request(caller, wanted, idempotency))
+        return self.insisting(lambda: composition.rental_desk().request(caller, wanted, idempotency))
 
     def scale(self, caller: Caller, rental_id: str, wanted: ScaleRequest, *, key: str) -> RentalView:
         idempotency = Idempotency.of(key, tenant=caller.tenant, route="scale", body=b"same")
-        return self._insisting(lambda: composition.rental_desk().scale(caller, rental_id, wanted, idempotency))
+        return self.insisting(lambda: composition.rental_desk().scale(caller, rental_id, wanted, idempotency))
 
     def end(self, caller: Caller, rental_id: str) -> RentalView:
-        return self._insisting(lambda: composition.rental_desk().end(caller, rental_id, None))
+        return self.insisting(lambda: composition.rental_desk().end(caller, rental_id, None))
 
-    def _insisting(self, ask: Callable[[], RentalView]) -> RentalView:
+    def insisting(self, ask: Callable[[], Asked]) -> Asked:
         for _ in range(3):
             try:
                 return ask()
@@ -364,7 +380,7 @@ def _is_server_fault(error: Exception) -> bool:
     return not isinstance(error, Problem) or isinstance(error, Unavailable)
 
 
-def _message(body: str) -> dict[str, Any]:
+def message(body: str) -> dict[str, Any]:
     """An SQS record of a Lambda event."""
     empty = dict.fromkeys(("md5OfBody", "eventSource", "eventSourceARN", "awsRegion"), "")
     return {"messageId": "m", "receiptHandle": "r", "body": body, "attributes": {}, "messageAttributes": {}, **empty}

@@ -1,7 +1,7 @@
 """An interpreter of Amazon States Language, as far as our state machines use it, in virtual time.
 
-Task (plain and with a token), Choice, Map, Pass, Succeed, Fail; Retry, Catch, Parameters, ResultSelector, ItemSelector,
-ResultPath, TimeoutSeconds. https://states-language.net/spec.html. Anything else is an error, not a guess.
+Task (plain and with a token), Choice, Map, Pass, Wait, Succeed, Fail; Retry, Catch, Parameters, ResultSelector,
+ItemSelector, ResultPath, TimeoutSeconds. https://states-language.net/spec.html. Anything else is an error, not a guess.
 A state machine runs as a generator that yields what it waits for (`Sleep`, `Until`), so that executions, Map
 iterations, queues and callbacks interleave in one deterministic order.
 """
@@ -78,7 +78,9 @@ def run(machine: dict[str, Json], data: Json, around: Surroundings) -> Routine:
         if kind == "Choice":
             name = _chosen(state, data)
             continue
-        if kind == "Pass":
+        if kind == "Wait":
+            yield Sleep(path(data, state["SecondsPath"]))
+        elif kind == "Pass":
             data = _placed(state, data, template(state["Parameters"], data, {}))
         else:
             try:

@@ -1,8 +1,9 @@
-"""Which resource a call is authorised on, where the stock engine knows only `*` (matters with AUTH=true).
+"""Which action and resource a call is authorised on, where the stock engine knows only `*` (matters with AUTH=true).
 
 AWS (Service Authorization Reference): states:SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat are authorised on
 the state machine whose execution waits for the token; ses:SendEmail on the identity that sends, the address where it
-is verified itself, else its domain, with the condition key ses:FromAddress.
+is verified itself, else its domain, with the condition key ses:FromAddress. The batch calls of SQS have no actions of
+their own: SendMessageBatch is sqs:SendMessage, and so on.
 """
 
 import json
@@ -19,7 +20,15 @@ from infra.local.engine.patching import original, replaces
 
 def apply() -> None:
     stock_resource = original(iam_actions, "extract_resource_arn")
+    stock_action = original(iam_actions, "extract_iam_action")
     stock_ses = original(ministack.app, "_enforce_ses_v2")
+
+    @replaces(iam_actions)
+    def extract_iam_action(
+        service: str, method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+    ) -> str | None:
+        action: str | None = stock_action(service, method, path, headers, body, query_params)
+        return action.removesuffix("Batch") if action and action.startswith("sqs:") else action
 
     @replaces(iam_actions)
     def extract_resource_arn(

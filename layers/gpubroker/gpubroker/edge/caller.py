@@ -15,7 +15,20 @@ from gpubroker.edge.address import viewer_address
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import Forbidden, Unauthenticated
 
-__all__ = ["Caller", "Plan", "Role", "admin", "anyone", "identify", "plan", "scoped", "service", "signed_in", "viewer"]
+__all__ = [
+    "Caller",
+    "Plan",
+    "Role",
+    "admin",
+    "anyone",
+    "identify",
+    "plan",
+    "scoped",
+    "scoped_on",
+    "service",
+    "signed_in",
+    "viewer",
+]
 
 Rule = Callable[[Caller], None]
 
@@ -81,6 +94,17 @@ def scoped(scope: str) -> Callable[[Request], Caller]:
     return _dependency(
         lambda caller: _require(caller, caller.may(scope), f"This needs the scope {scope}."), f"the scope `{scope}`"
     )
+
+
+def scoped_on(least: Plan | str, scope: str) -> Callable[[Request], Caller]:
+    """Signed in, on at least this plan, with a credential that carries `scope`. The plan is told first."""
+    wanted = Plan(least)
+
+    def rule(caller: Caller) -> None:
+        _require(caller, caller.has_plan(wanted), f"This needs the plan {wanted} or a higher one.")
+        _require(caller, caller.may(scope), f"This needs the scope {scope}.")
+
+    return _dependency(rule, f"the plan {wanted} or a higher one, and the scope `{scope}`")
 
 
 def plan(least: Plan | str) -> Callable[[Request], Caller]:

@@ -10,6 +10,8 @@ OFFERS_READ = "offers:read"
 RENTALS_READ = "rentals:read"
 RENTALS_WRITE = "rentals:write"
 FAVORITES_WRITE = "favorites:write"
+WEBHOOKS_READ = "webhooks:read"
+WEBHOOKS_WRITE = "webhooks:write"
 KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
 ADMIN_ALL = "admin:*"
@@ -20,19 +22,32 @@ SCOPES: dict[str, str] = {
     RENTALS_READ: "Read one's rentals and how to connect to them",
     RENTALS_WRITE: "Request, scale and end rentals",
     FAVORITES_WRITE: "Keep favourite offers",
+    WEBHOOKS_READ: "See webhooks and what was delivered to them",
+    WEBHOOKS_WRITE: "Make, change, test, replay and delete webhooks",
     KEYS_MANAGE: "Make, list and revoke API keys",
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
     ADMIN_ALL: "Administer users, plans and service accounts",
     INTERNAL_ALL: "Call the internal API",
 }
 
-_USER = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE, KEYS_MANAGE, INTEGRATIONS_MANAGE})
+_USER = frozenset(
+    {
+        OFFERS_READ,
+        RENTALS_READ,
+        RENTALS_WRITE,
+        FAVORITES_WRITE,
+        WEBHOOKS_READ,
+        WEBHOOKS_WRITE,
+        KEYS_MANAGE,
+        INTEGRATIONS_MANAGE,
+    }
+)
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
-    "agent": frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE}),
+    "agent": _USER - {KEYS_MANAGE},
     "service": frozenset({OFFERS_READ, RENTALS_READ, INTERNAL_ALL}),
 }
 
@@ -58,6 +73,21 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/api/v2/users/favorites"),
         ("POST", "/api/v2/users/favorites"),
         ("DELETE", "/api/v2/users/favorites/{offer_id}"),
+    ),
+    WEBHOOKS_READ: (
+        ("GET", "/api/v2/webhooks"),
+        ("GET", "/api/v2/webhooks/{webhook_id}"),
+        ("GET", "/api/v2/webhooks/{webhook_id}/deliveries"),
+        ("GET", "/api/v2/webhooks/{webhook_id}/deliveries/{delivery_id}"),
+    ),
+    WEBHOOKS_WRITE: (
+        ("POST", "/api/v2/webhooks"),
+        ("PATCH", "/api/v2/webhooks/{webhook_id}"),
+        ("DELETE", "/api/v2/webhooks/{webhook_id}"),
+        ("POST", "/api/v2/webhooks/{webhook_id}/secret/rotate"),
+        ("POST", "/api/v2/webhooks/{webhook_id}/test"),
+        ("POST", "/api/v2/webhooks/{webhook_id}/replay"),
+        ("POST", "/api/v2/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"),
     ),
     KEYS_MANAGE: (
         ("GET", "/api/v2/auth/api-keys"),

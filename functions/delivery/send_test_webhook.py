@@ -1,0 +1,30 @@
+"""POST /api/v2/webhooks/{webhook_id}/test"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from gpubroker import composition
+from gpubroker.delivery.webhooks.views import DeliveryView
+from gpubroker.edge.caller import Caller, Plan, scoped_on
+from gpubroker.edge.http import serve
+from gpubroker.edge.idempotency import idempotency_key
+from gpubroker.kernel.idempotency import Idempotency
+
+router = Router()
+
+
+@router.post(
+    "/api/v2/webhooks/<webhook_id>/test", tags=["webhooks"], summary="Send a test message now", status_code=201
+)
+def send_test_webhook(
+    webhook_id: Annotated[str, Path(max_length=64)],
+    caller: Annotated[Caller, Depends(scoped_on(Plan.ENTERPRISE, "webhooks:write"))],
+    idempotency: Annotated[Idempotency | None, Depends(idempotency_key)],
+) -> DeliveryView:
+    return composition.webhook_desk().test(caller, webhook_id, idempotency)
+
+
+handler = serve(router)

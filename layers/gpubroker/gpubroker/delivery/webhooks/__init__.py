@@ -1,0 +1,1 @@
+"""Webhooks: facts of the house, signed and delivered to addresses that customers give."""
