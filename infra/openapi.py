@@ -38,6 +38,7 @@ Limits are per second and by plan (free 10, pro 100, enterprise 1000), for calle
 """
 TAGS = {
     "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
+    "prices": "What GPUs cost, now and before.",
     "rentals": "Renting, watching, scaling and ending.",
     "favorites": "Offers that one keeps an eye on.",
     "identity": "Accounts, sessions, keys, service and agent credentials, plans.",

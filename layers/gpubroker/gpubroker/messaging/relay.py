@@ -131,7 +131,9 @@ def _to_price_stream(envelopes: list[dict[str, Any]]) -> None:
             for key, changes in partitions.items()
             if len(changes) > start
         ]
-        _send(records, lambda some: _client("kinesis").put_records(StreamName=stream, Records=some), "records of changes")
+        _send(
+            records, lambda some: _client("kinesis").put_records(StreamName=stream, Records=some), "records of changes"
+        )
 
 
 def _send(entries: list[dict[str, Any]], put: Callable[[list[dict[str, Any]]], dict[str, Any]], what: str) -> None:

@@ -34,7 +34,9 @@ class Queue:
         body = orjson.dumps(what).decode()
         if len(body.encode()) > _LARGEST:
             body = orjson.dumps({key: value for key, value in what.items() if key not in ("data", "changes")}).decode()
-        logger().error("price record set aside", extra={key: what[key] for key in ("wrong", "shard", "sequence_number")})
+        logger().error(
+            "price record set aside", extra={key: what[key] for key in ("wrong", "shard", "sequence_number")}
+        )
         _client("sqs").send_message(QueueUrl=_url(), MessageBody=body)
 
     def messages(self) -> Iterator[dict[str, Any]]:

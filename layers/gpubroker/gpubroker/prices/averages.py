@@ -60,9 +60,7 @@ class Averages:
             self._publish(minute, changed[start : start + _MOST_TOLD], before)
         return len(changed)
 
-    def _publish(
-        self, minute: str, changed: list[tuple[str, list[StateItem]]], before: dict[str, StateItem]
-    ) -> None:
+    def _publish(self, minute: str, changed: list[tuple[str, list[StateItem]]], before: dict[str, StateItem]) -> None:
         windows = []
         with transaction(StateItem) as tx:
             for gpu_type, parts in changed:

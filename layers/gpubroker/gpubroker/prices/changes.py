@@ -1,4 +1,4 @@
-"""Price changes as they come out of the stream: decoded and checked a column at a time, a row at a time where one is bad.
+"""Price changes as they come out of the stream: decoded and checked by columns, and by rows where one is bad.
 
 A `Change` is a plain tuple, since there may be a quarter of a million a second (docs/prices.md): (provider, offer_id,
 old price, new price, new price of the machine, timestamp, gpu_type, gpu_count, region, spot, event_id, milliseconds,

@@ -125,9 +125,7 @@ class Detection:
                 continue  # another invocation has these offers too: after a reshard, or a redrive
         return self._try_group(group, offers, windows, shard)
 
-    def _try_group(
-        self, group: list[Change], offers: dict[str, None], windows: set[WindowKey], shard: str
-    ) -> Findings:
+    def _try_group(self, group: list[Change], offers: dict[str, None], windows: set[WindowKey], shard: str) -> Findings:
         state = self._states.read(offers, windows, shard)
         now_ms = self._clock_ms()
         found = detect(group, state.series, now_ms=now_ms)
@@ -160,7 +158,9 @@ def groups(changes: list[Change]) -> Iterator[list[Change]]:
 
 
 def _windows(changes: list[Change]) -> set[WindowKey]:
-    return {(gpu_type, at_ms - at_ms % MINUTE_MS) for gpu_type, at_ms in {(change[6], change[11]) for change in changes}}
+    return {
+        (gpu_type, at_ms - at_ms % MINUTE_MS) for gpu_type, at_ms in {(change[6], change[11]) for change in changes}
+    }
 
 
 def _read(text: str, now_ms: int) -> tuple[list[Change], list[dict[str, Any]]]:

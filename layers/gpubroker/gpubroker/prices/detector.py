@@ -91,7 +91,9 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
     updates = found.updates
     samples: dict[WindowKey, list[int]] = {}
     for change in changes:
-        provider, offer_id, old, new, per_hour, moment, gpu_type, gpu_count, region, spot, event_id, at_ms, mark = change
+        provider, offer_id, old, new, per_hour, moment, gpu_type, gpu_count, region, spot, event_id, at_ms, mark = (
+            change
+        )
         one = series[offer_id]
         prices, seen = one.prices, one.seen
         count = len(prices)

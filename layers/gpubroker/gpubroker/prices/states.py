@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pynamodb.expressions.condition import Condition
+
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.ids import new_id
 from gpubroker.prices.detector import Series, WindowKey
@@ -108,7 +110,7 @@ class StoredStates:
                 tx.put(outbox_item(StateItem, event, source=SOURCE))
 
 
-def _after(version: int) -> object:
+def _after(version: int) -> Condition:
     return StateItem.version == version if version else StateItem.pk.does_not_exist()
 
 

@@ -4,8 +4,8 @@ An observation is a price that was seen: a change, or an offer's price in the ho
 counts the same, so the figures of a series are those of all its observations, and a day is computed from the
 observations themselves, never from hourly medians.
 
-A series is a GPU type, all of it or of one provider, one region (or all of its parts: `us` for `us-east` and `us-west`),
-on demand or spot, in any combination.
+A series is a GPU type, all of it or of one provider, one region (or all of its parts: `us` for `us-east` and
+`us-west`), on demand or spot, in any combination.
 """
 
 from collections.abc import Iterable
@@ -80,9 +80,7 @@ def by_series(gpu_type: str, observations: Iterable[Observation]) -> dict[str, S
     return {name: stats for name, seen in held.items() if (stats := stats_of(seen))}
 
 
-def _series_of(
-    provider: str, region: str | None, spot: bool
-) -> Iterable[tuple[str | None, str | None, bool | None]]:
+def _series_of(provider: str, region: str | None, spot: bool) -> Iterable[tuple[str | None, str | None, bool | None]]:
     regions = {None, region, region.partition("-")[0]} if region else {None}
     return product((None, provider), regions, (None, spot))
 

@@ -87,6 +87,4 @@ def observations_of(item: HistoryItem) -> list[Observation]:
     """What an item of an hour tells: one change, or a part of the market."""
     if item.rows is not None:
         return [Observation(*row) for row in orjson.loads(zlib.decompress(item.rows))]
-    return [
-        Observation(int(item.at_ms), int(item.price), item.offer_id, item.provider, item.region, bool(item.spot))
-    ]
+    return [Observation(int(item.at_ms), int(item.price), item.offer_id, item.provider, item.region, bool(item.spot))]

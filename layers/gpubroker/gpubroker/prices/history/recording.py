@@ -56,9 +56,7 @@ def record_changes(updates: Iterable[Mapping[str, Any]], now: datetime) -> int:
         items[raw.pk, raw.sk] = raw
         if moment < now - retention.REDONE:
             continue  # too late for the roll-ups of its hour
-        seen = HistoryItem(
-            hour_key(hour, update["gpu_type"]), f"{POINT}{at}#{update['offer_id']}#{mark}", **told
-        )
+        seen = HistoryItem(hour_key(hour, update["gpu_type"]), f"{POINT}{at}#{update['offer_id']}#{mark}", **told)
         seen.expires_at = expiry(moment, retention.OBSERVED)
         items[seen.pk, seen.sk] = seen
         due.add((hour, update["gpu_type"]))
