@@ -35,7 +35,7 @@ def read(data: bytes, now_ms: int) -> tuple[list[Change], list[dict[str, Any]]]:
     try:
         moments = _checked(columns, now_ms)
         return list(zip(*columns.values(), moments, _marks(moments, columns["event_id"]), strict=True)), []
-    except (Unreadable, TypeError, UnicodeEncodeError):
+    except (Unreadable, UnicodeEncodeError):
         return _one_by_one(columns, now_ms)
 
 
@@ -47,17 +47,20 @@ def _one_by_one(columns: Columns, now_ms: int) -> tuple[list[Change], list[dict[
         try:
             moments = _checked(row, now_ms)
             good.append((*values, *moments, *_marks(moments, row["event_id"])))
-        except (Unreadable, TypeError, UnicodeEncodeError) as error:
+        except (Unreadable, UnicodeEncodeError) as error:
             bad.append({name: value[0] for name, value in row.items()} | {"wrong": str(error)})
     return good, bad
 
 
 def _checked(columns: Columns, now_ms: int) -> list[int]:
-    """The milliseconds of each timestamp, when every value is what it should be. Raises Unreadable or TypeError."""
+    """The milliseconds of each timestamp, when every value is what it should be. Raises Unreadable."""
     for name in _TEXTS:
         texts = columns[name]
-        # join raises TypeError on what is no text; an empty one is found by `in` without a call a row.
-        if "" in texts or not "".join(texts) or max(map(len, texts)) > LONGEST:
+        try:  # join takes nothing but texts, and `in` finds an empty one: neither is a call a row
+            right = "".join(texts) and "" not in texts and max(map(len, texts)) <= LONGEST
+        except TypeError:
+            right = False
+        if not right:
             raise Unreadable(f"{name} is no text of 1 to {LONGEST} characters")
     for name in _AMOUNTS:
         amounts = columns[name]
