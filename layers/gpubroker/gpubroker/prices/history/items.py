@@ -80,7 +80,7 @@ def expiry(moment: datetime, kept: timedelta) -> int:
 
 
 def packed_rows(rows: list[Any]) -> bytes:
-    return zlib.compress(orjson.dumps(rows), 6)
+    return zlib.compress(orjson.dumps([tuple(row) for row in rows]), 6)
 
 
 def observations_of(item: HistoryItem) -> list[Observation]:
