@@ -44,6 +44,11 @@ def seen(offer, price, **more):
     return MarketPrice(offer_id=f"off-{offer}", micros=price, **told | more)
 
 
+def look(prices, now):
+    """A look at the market, which another one in the same hour would not repeat."""
+    return record_market(lambda: prices, now)
+
+
 def roll_all(now):
     while jobs := list(due(now)):
         done = [roll_up(job, lambda: now) for job in jobs]
@@ -79,7 +84,7 @@ def test_hours_have_lowest_median_highest_and_last_and_gaps_are_gaps():
     start = datetime(2026, 5, 24, 6, tzinfo=UTC)
     for minute, price in ((0, 3), (10, 1), (20, 2), (50, 8)):
         record_changes([update("a", price * 1_000_000, start + timedelta(minutes=minute))], NOW)
-    record_market([seen("a", 8_000_000)], start + 2 * HOUR)  # nobody looked at 7
+    look([seen("a", 8_000_000)], start + 2 * HOUR)  # nobody looked at 7
     roll_all(NOW)
     found = page(gpu="h100", resolution="hourly", **{"from": iso(start), "to": iso(start + 3 * HOUR)})
     hour, gap, constant = found.points
@@ -101,7 +106,7 @@ def test_hours_have_lowest_median_highest_and_last_and_gaps_are_gaps():
     ],
 )
 def test_a_part_of_the_market_has_its_own_history(asked, lowest, offers):
-    record_market(
+    look(
         [
             seen("a", 1_000_000),
             seen("b", 2_000_000, region="us-west"),
@@ -135,10 +140,10 @@ def test_a_day_is_made_of_its_observations_and_a_late_change_makes_it_anew():
 
 def test_an_offer_has_its_days_and_hours_after_they_are_over_and_before():
     yesterday = datetime(2026, 5, 23, tzinfo=UTC)
-    record_market([seen("a", 2_000_000), seen("b", 1)], yesterday + 5 * HOUR)
+    look([seen("a", 2_000_000), seen("b", 1)], yesterday + 5 * HOUR)
     record_changes([update("a", 3_000_000, yesterday + 6 * HOUR)], NOW)
     roll_all(NOW)
-    record_market([seen("a", 3_000_000), seen("b", 1)], NOW - 2 * HOUR)
+    look([seen("a", 3_000_000), seen("b", 1)], NOW - 2 * HOUR)
     hours = page(offer_id="off-a", resolution="hourly", **{"from": "2026-05-23T04:00:00Z"})
     told = {point.start[:13]: point.last for point in hours.points if not point.gap}
     assert told == {"2026-05-23T05": 2.0, "2026-05-23T06": 3.0, "2026-05-24T08": 3.0}
@@ -154,7 +159,7 @@ def test_what_happens_now_is_in_the_answer_before_it_is_rolled_up():
 
 
 def test_a_run_that_died_leaves_its_marker_and_the_next_one_does_it_again(monkeypatch):
-    record_market([seen("a", 1_000_000)], NOW - 2 * HOUR)
+    look([seen("a", 1_000_000)], NOW - 2 * HOUR)
     (job,) = list(due(NOW))
     with monkeypatch.context() as broken:
         real = botocore.client.BaseClient._make_api_call
@@ -168,13 +173,13 @@ def test_a_run_that_died_leaves_its_marker_and_the_next_one_does_it_again(monkey
         with pytest.raises(ConnectionError):
             roll_up(job, lambda: NOW)
     assert job in list(due(NOW))
-    record_market([seen("a", 1_000_000)], NOW - 2 * HOUR)
+    record_changes([update("a", 2_000_000, NOW - 2 * HOUR)], NOW)
     roll_up(job, lambda: NOW)
     assert [one["kind"] for one in due(NOW)] == ["day", "hour"], "an hour that was marked anew stays due"
 
 
 def test_a_year_of_days_is_one_bounded_query(calls):
-    record_market([seen("a", 1_000_000)], NOW - 3 * HOUR)
+    look([seen("a", 1_000_000)], NOW - 3 * HOUR)
     roll_all(NOW)
     calls.clear()
     found = page(gpu="H100", days=365)
@@ -231,3 +236,10 @@ def test_what_makes_no_sense_is_refused(asked):
 def test_a_span_that_has_not_begun_is_refused():
     with pytest.raises(Invalid, match="future"):
         page(gpu="H100", **{"from": iso(NOW + HOUR)})
+
+
+def test_the_market_is_looked_at_once_an_hour_and_again_when_there_was_nothing_to_see():
+    assert look([], NOW) == 0
+    assert look([seen("a", 1_000_000)], NOW) == 1
+    assert record_market(lambda: pytest.fail("asked in vain"), NOW + timedelta(minutes=5)) == 0
+    assert look([seen("a", 1_000_000)], NOW + HOUR) == 1

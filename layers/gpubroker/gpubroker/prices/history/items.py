@@ -4,6 +4,7 @@
     OFFER#<offer>         DAY#<day>                     an offer's day and its hours, written when the day is over
     HOUR#<hour>#<gpu>     POINT#<moment>#<offer>#<mark> the same change, for the roll-ups of its hour
     HOUR#<hour>#<gpu>     MARKET#<n>                    what the market asked in that hour, packed; n by the offer's id
+    LOOKS                 <hour>                        that the market was looked at in that hour
     HOURLY#<series>       <hour>                        a roll-up
     DAILY#<series>        <day>
     ROLLUPS               hour|day|final#<start>#<gpu>  what has to be rolled up (again); `stamp` changes when it does
@@ -27,6 +28,7 @@ POINT = "POINT#"
 DAY = "DAY#"
 MARKET = "MARKET#"
 DUE = "ROLLUPS"
+LOOKS = "LOOKS"
 
 
 class HistoryItem(Item):

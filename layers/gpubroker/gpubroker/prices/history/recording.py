@@ -5,10 +5,12 @@ changed nor seen is a gap. Prices that are not fresh are not looked at: a provid
 All writes are puts of the same thing under the same key, so a second delivery changes nothing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from zlib import crc32
+
+from pynamodb.exceptions import DoesNotExist
 
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import iso, parse_iso
@@ -16,6 +18,7 @@ from gpubroker.prices.history import retention
 from gpubroker.prices.history.aggregate import Observation
 from gpubroker.prices.history.items import (
     DUE,
+    LOOKS,
     POINT,
     HistoryItem,
     expiry,
@@ -64,12 +67,14 @@ def record_changes(updates: Iterable[Mapping[str, Any]], now: datetime) -> int:
     return count
 
 
-def record_market(prices: Iterable[MarketPrice], now: datetime) -> int:
-    """Keep the price of every offer, as seen now. How many there were."""
+def record_market(prices: Callable[[], Iterable[MarketPrice]], now: datetime) -> int:
+    """Keep the price of every offer, as seen now, once an hour. How many there were; `prices` is not asked in vain."""
     hour = hour_text(now)
+    if _looked(hour):
+        return 0
     at_ms = round(now.timestamp() * 1000)
     parts: dict[tuple[str, str], list[Observation]] = {}
-    for price in prices:
+    for price in prices():
         seen = Observation(at_ms, price.micros, price.offer_id, price.provider, price.region, price.spot)
         parts.setdefault((price.gpu_type, market_part(price.offer_id)), []).append(seen)
     items = []
@@ -80,7 +85,17 @@ def record_market(prices: Iterable[MarketPrice], now: datetime) -> int:
             item.expires_at = expiry(now, retention.OBSERVED)
             items.append(item)
     _write(items, {(hour, gpu_type) for gpu_type, _ in parts}, now)
+    if items:
+        HistoryItem(LOOKS, hour, expires_at=expiry(now, retention.OBSERVED)).save()
     return sum(map(len, parts.values()))
+
+
+def _looked(hour: str) -> bool:
+    try:
+        HistoryItem.get(LOOKS, hour)
+    except DoesNotExist:
+        return False
+    return True
 
 
 def mark_due(kind: str, start: str, gpu_type: str, now: datetime) -> HistoryItem:
