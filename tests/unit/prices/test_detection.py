@@ -8,7 +8,7 @@ from gpubroker.messaging.price_stream import packed
 from gpubroker.prices.changes import read
 from gpubroker.prices.detection import Detection, groups
 from gpubroker.prices.detector import MINUTE_MS, Series
-from gpubroker.prices.states import ACTIONS, State
+from gpubroker.prices.states import ACTIONS, READS, State
 from gpubroker.storage.transaction import StaleVersion
 from tests.unit.prices.changing import NOW_MS, change
 
@@ -133,10 +133,12 @@ def test_groups_keep_the_order_and_fit_one_transaction_even_at_their_worst():
     for told in (worst, usual, usual[:1]):
         found, _ = read(packed(told), NOW_MS)
         cut = list(groups(found))
-        assert [one for group in cut for one in group] == found
-        for group in cut:
+        assert [one for group, _ in cut for one in group] == found
+        for group, known in cut:
             offers = {one[1] for one in group}
             windows = {(one[6], one[11] // MINUTE_MS) for one in group}
             assert len(offers) + len(windows) + len({minute for _, minute in windows}) + 3 <= ACTIONS
+            assert windows <= {(gpu_type, start_ms // MINUTE_MS) for gpu_type, start_ms in known}
+            assert len(offers) + len(known) <= READS
             assert len(group) <= 100
-    assert len(list(groups(read(packed(usual), NOW_MS)[0]))) == 5
+    assert len(list(groups(read(packed(usual), NOW_MS)[0]))) == 4

@@ -7,6 +7,7 @@ from base64 import b32encode
 from collections.abc import Callable
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [high + low for high in _CROCKFORD for low in _CROCKFORD]
 
 
 def _milliseconds() -> int:
@@ -19,9 +20,9 @@ def new_id(
     """A fresh identifier: `<prefix>_` and a ULID (48 bits of milliseconds, 80 random bits, Crockford base 32)."""
     value = (now_ms() << 80) | int.from_bytes(randomness(10), "big")
     digits = []
-    for _ in range(26):
-        value, digit = divmod(value, 32)
-        digits.append(_CROCKFORD[digit])
+    for _ in range(13):  # two digits at a time
+        value, digit = divmod(value, 1024)
+        digits.append(_PAIRS[digit])
     return f"{prefix}_{''.join(reversed(digits))}"
 
 

@@ -1,7 +1,7 @@
 """How price changes travel in the Kinesis stream: many to a record, by columns, compressed (R12.4 (247)).
 
 A record's data is zlib of one JSON object, `{"v": 1, "provider": [...], "offer_id": [...], ...}`: one list a field, in
-step. Columns are a third of the bytes of rows after compression and are checked a column at a time. A single change as
+step. Columns are a quarter less than rows after compression, and are checked a column at a time. A single change as
 a plain JSON object, which is what was sent before, is understood as well: both may be in the stream while a new
 version is rolled out.
 

@@ -8,9 +8,11 @@ batch is reported from the first record that was not finished; AWS brings it aga
 
 import base64
 import binascii
+import gc
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Protocol
 
 from gpubroker.messaging.price_stream import Unreadable
@@ -21,8 +23,11 @@ from gpubroker.prices.states import ACTIONS, States
 from gpubroker.storage.transaction import StaleVersion
 
 _FACTS = 3  # events of a group: it has at most MOST changes
-_BLOCK = 25
+_FEW = 40
+_BLOCK = 25  # 25 offers, windows and minutes: the most that fit at their worst
 _TRIES = 5
+_OFFER = itemgetter(1)
+_WINDOW = itemgetter(6, 11)
 
 
 class SetAside(Protocol):
@@ -73,6 +78,15 @@ class Detection:
 
     def take(self, records: list[dict[str, Any]]) -> Account:
         """Records of one shard, as Lambda brings them, in order."""
+        collecting = gc.isenabled()
+        gc.disable()  # a batch makes thousands of findings and no cycle: looking through them is a tenth of the time
+        try:
+            return self._take(records)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _take(self, records: list[dict[str, Any]]) -> Account:
         account = Account(records=len(records))
         now_ms = self._clock_ms()
         changes: list[Change] = []
@@ -106,18 +120,17 @@ class Detection:
     def _judge(self, account: Account, changes: list[Change], shard: str) -> int:
         """How many of the changes, from the first, have had their effect."""
         done = 0
-        for group in groups(changes):
+        for group, windows in groups(changes):
             try:
-                account.count(self._take_group(group, shard))
+                account.count(self._take_group(group, windows, shard))
             except Exception as error:
                 account.errors.append(repr(error))
                 break
             done += len(group)
         return done
 
-    def _take_group(self, group: list[Change], shard: str) -> Findings:
-        offers = {change[1]: None for change in group}
-        windows = _windows(group)
+    def _take_group(self, group: list[Change], windows: set[WindowKey], shard: str) -> Findings:
+        offers = dict.fromkeys(map(_OFFER, group))
         for _ in range(_TRIES - 1):
             try:
                 return self._try_group(group, offers, windows, shard)
@@ -130,37 +143,39 @@ class Detection:
         now_ms = self._clock_ms()
         found = detect(group, state.series, now_ms=now_ms)
         if found.updates:
-            told = {update["offer_id"] for update in found.updates}
-            state.series = {offer: one for offer, one in state.series.items() if offer in told}
+            if found.repeated:  # of offers that told nothing new there is nothing to write
+                told = {update["offer_id"] for update in found.updates}
+                state.series = {offer: one for offer, one in state.series.items() if offer in told}
             self._states.write(state, found.windows, facts_of(found, shard), shard, now_ms)
         return found
 
 
-def groups(changes: list[Change]) -> Iterator[list[Change]]:
-    """Runs of changes whose state and findings fit one transaction (and one read)."""
-    start = 0
-    offers: set[str] = set()
-    windows: set[WindowKey] = set()
+def groups(changes: list[Change]) -> Iterator[tuple[list[Change], set[WindowKey]]]:
+    """Runs of changes whose state and findings fit one transaction (and one read), and windows that hold theirs."""
+    windows = _windows(changes)
+    if _actions_of(windows) <= _FEW:  # as usual, when all are of the last sync: no need to look at each
+        size = min(MOST, ACTIONS - _FACTS - _actions_of(windows))
+        yield from ((changes[start : start + size], windows) for start in range(0, len(changes), size))
+        return
+    group: list[Change] = []
     for at in range(0, len(changes), _BLOCK):
         block = changes[at : at + _BLOCK]
-        more_offers = offers.union(change[1] for change in block)
-        more_windows = windows | _windows(block)
-        minutes = len({minute for _, minute in more_windows})
-        too_many = len(more_offers) + len(more_windows) + minutes + _FACTS > ACTIONS
-        if at > start and (too_many or at + len(block) - start > MOST):
-            yield changes[start:at]
-            start = at
-            offers, windows = {change[1] for change in block}, _windows(block)
-        else:
-            offers, windows = more_offers, more_windows
-    if start < len(changes):
-        yield changes[start:]
+        more = group + block
+        actions = len(set(map(_OFFER, more))) + _actions_of(_windows(more)) + _FACTS
+        if group and (actions > ACTIONS or len(more) > MOST):
+            yield group, _windows(group)
+            more = block
+        group = more
+    yield group, _windows(group)
+
+
+def _actions_of(windows: set[WindowKey]) -> int:
+    """Items of a transaction that belong to windows: their parts, and a marker a minute."""
+    return len(windows) + len({minute for _, minute in windows})
 
 
 def _windows(changes: list[Change]) -> set[WindowKey]:
-    return {
-        (gpu_type, at_ms - at_ms % MINUTE_MS) for gpu_type, at_ms in {(change[6], change[11]) for change in changes}
-    }
+    return {(gpu_type, at_ms - at_ms % MINUTE_MS) for gpu_type, at_ms in set(map(_WINDOW, changes))}
 
 
 def _read(text: str, now_ms: int) -> tuple[list[Change], list[dict[str, Any]]]:

@@ -16,7 +16,7 @@ taken for that. `sequence` grows with every change; one that comes after a young
 that whoever keeps the highest sequence keeps the present price.
 """
 
-from collections import deque
+from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import sqrt
@@ -44,11 +44,12 @@ class Series:
 
     prices   micro-USD per GPU-hour, at most WINDOW, the oldest first
     seen     the marks of the changes that made them (changes.py)
+    total    of the prices, and of their squares: exact
     last_ms  the latest moment so far, and the sequence it was told under
     version  of the stored item; 0 for none
     """
 
-    __slots__ = ("last_ms", "prices", "seen", "sequence", "squares", "total", "version")
+    __slots__ = ("_prices", "_seen", "head", "last_ms", "sequence", "squares", "total", "version")
 
     def __init__(
         self,
@@ -59,13 +60,23 @@ class Series:
         sequence: int = 0,
         version: int = 0,
     ) -> None:
-        self.prices = deque(prices, WINDOW)
-        self.seen = deque(seen, WINDOW)
-        self.total = sum(self.prices)
-        self.squares = sum(price * price for price in self.prices)
+        # Rings in plain memory: of thousands of series in turn, objects would each be a miss of the processor's cache.
+        self._prices = array("q", prices)
+        self._seen = array("q", seen)
+        self.head = 0  # where the oldest is, once the rings are full
+        self.total = sum(self._prices)
+        self.squares = sum(price * price for price in self._prices)
         self.last_ms = last_ms
         self.sequence = sequence
         self.version = version
+
+    @property
+    def prices(self) -> "array[int]":
+        return self._prices[self.head :] + self._prices[: self.head]
+
+    @property
+    def seen(self) -> "array[int]":
+        return self._seen[self.head :] + self._seen[: self.head]
 
 
 @dataclass(slots=True)
@@ -95,7 +106,7 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
             change
         )
         one = series[offer_id]
-        prices, seen = one.prices, one.seen
+        prices, seen = one._prices, one._seen
         count = len(prices)
         if at_ms > one.last_ms:
             one.last_ms = at_ms
@@ -144,14 +155,18 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
             update["anomaly"] = True
             found.anomalies.append(update | {"mean": total / count / 1e6, "sigma": sigma / 1e6, "samples": count})
         if count == WINDOW:
-            oldest = prices[0]
+            head = one.head
+            oldest = prices[head]
+            prices[head] = new
+            seen[head] = mark
+            one.head = head + 1 if head + 1 < WINDOW else 0
             one.total = total + new - oldest
             one.squares += (new - oldest) * (new + oldest)
         else:
+            prices.append(new)
+            seen.append(mark)
             one.total = total + new
             one.squares += new * new
-        prices.append(new)
-        seen.append(mark)
         try:
             samples[gpu_type, at_ms].append(new)
         except KeyError:
