@@ -99,7 +99,7 @@ class Findings:
 def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: int) -> Findings:
     """Take changes in, in their order. `series` holds one for each offer of them and is brought up to date."""
     found = Findings()
-    updates = found.updates
+    tell = found.updates.append
     samples: dict[WindowKey, list[int]] = {}
     for change in changes:
         provider, offer_id, old, new, per_hour, moment, gpu_type, gpu_count, region, spot, event_id, at_ms, mark = (
@@ -120,12 +120,14 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
             sequence = at_ms
         total = one.total
         z_score = None
+        anomaly = False
         if count >= LEAST:
             # n(n-1) times the variance is an integer, and so is n times the distance from the mean.
             sigma = sqrt((count * one.squares - total * total) / _PAIRS[count])
             if sigma < total * _FLOORS[count] or sigma < 1.0:
                 sigma = max(total * _FLOORS[count], 1.0)
             z_score = (count * new - total) / (count * sigma)
+            anomaly = not -MOST_SIGMAS <= z_score <= MOST_SIGMAS
         moved = new - old
         significant = moved * 20 > old or moved * -20 > old
         update = {
@@ -139,7 +141,7 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
             "new_price_micros_per_hour": per_hour,
             "change_percent": 100 * moved / old,
             "significant": significant,
-            "anomaly": False,
+            "anomaly": anomaly,
             "z_score": z_score,
             "gpu_type": gpu_type,
             "gpu_count": gpu_count,
@@ -148,11 +150,10 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
             "event_id": event_id,
             "sequence": sequence,
         }
-        updates.append(update)
+        tell(update)
         if significant:
             found.changes.append(update)
-        if z_score is not None and not -MOST_SIGMAS <= z_score <= MOST_SIGMAS:
-            update["anomaly"] = True
+        if anomaly:
             found.anomalies.append(update | {"mean": total / count / 1e6, "sigma": sigma / 1e6, "samples": count})
         if count == WINDOW:
             head = one.head
