@@ -21,7 +21,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from gpubroker.edge.http import Answer
 from gpubroker.edge.idempotency import idempotency_key, required_idempotency_key
-from infra.answers import ALSO, ANSWERS, CONTENT_TYPES
+from infra.answers import ALSO, ANSWERS, CONTENT_TYPES, TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "openapi.json"
@@ -278,6 +278,9 @@ def _responses(generated: Json, operation: Json, endpoint: Endpoint) -> Json:
     for status, body in success.items():
         if endpoint.function.__name__ in CONTENT_TYPES:
             body["content"] = {CONTENT_TYPES[endpoint.function.__name__]: {"schema": {"type": "string"}}}
+        if endpoint.function.__name__ in TABLES:
+            body["content"]["text/csv"] = {"schema": {"type": "string"}}
+            body["headers"] = {"X-Next-Cursor": {"schema": {"type": "string"}, "description": "of a table with more"}}
         if status in ("204", "304"):  # Powertools describes a body here too
             body.pop("content", None)
         body["description"] = body["description"].replace("Successful Response", "Success.")
