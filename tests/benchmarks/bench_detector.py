@@ -1,8 +1,8 @@
 """The price stream's handler: records in, findings out, the state's reads and writes stubbed. CPU time of one core.
 
 Beside it river, doing the same statistics on the same records: by offer the mean and the standard deviation of the last
-100 prices and z of the next, by GPU type the average of a minute, with its own grouped aggregates on records that are
-dicts already. The judging alone is compared with that; the handler is given with river's time beside it.
+100 prices and z of the next, by GPU type average, lowest and highest of each minute, with its own grouped
+aggregates on records that are dicts already. The judging alone is compared with that; the handler is given with river's time beside it.
 
 The numbers are compared too: ours with river's on usual prices, and ours with exact fractions on prices with a huge
 mean and a tiny spread, where z is to be right to 1e-9.
@@ -16,13 +16,13 @@ import statistics
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from fractions import Fraction
 from typing import Any
 
 from river import stats
 from river.feature_extraction import Agg
-from river.utils import Rolling, TimeRolling
+from river.utils import Rolling
 
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.time import iso
@@ -120,10 +120,13 @@ def ours(brought: list[list[Told]], *, all_of_it: bool = False) -> Kept:
 
 
 def rivers(records: list[Told]) -> list[float | None]:
-    """z of each price against the window before it; records have a moment `t` of river's kind."""
+    """z of each price against the window before it; records know their minute."""
     mean = Agg(on="new_price_micros", by="offer_id", how=Rolling(stats.Mean, window_size=WINDOW))
     variance = Agg(on="new_price_micros", by="offer_id", how=Rolling(stats.Var, window_size=WINDOW))
-    minute = Agg(on="new_price_micros", by="gpu_type", how=TimeRolling(stats.Mean, period=timedelta(minutes=1)))
+    windows = [
+        Agg(on="new_price_micros", by=["gpu_type", "minute"], how=how)
+        for how in (stats.Mean(), stats.Min(), stats.Max())
+    ]
     seen: Counter[str] = Counter()
     found: list[float | None] = []
     for record in records:
@@ -138,7 +141,8 @@ def rivers(records: list[Told]) -> list[float | None]:
         seen[offer] += 1
         mean.learn_one(record)
         variance.learn_one(record)
-        minute.learn_one(record, t=record["t"])
+        for window in windows:
+            window.learn_one(record)
     return found
 
 
@@ -186,13 +190,13 @@ def hard_series(chance: random.Random) -> tuple[list[float | None], list[float |
         mean = sum(window) / len(window)
         sigma = max(math.sqrt(statistics.variance(window)), float(mean) * SIGMA_FLOOR, 1.0)
         exact.append(float(price - mean) / sigma)
-    return [mine[row["event_id"]] for row in rows], rivers(timed_records([rows])), exact
+    return [mine[row["event_id"]] for row in rows], rivers(grouped_records([rows])), exact
 
 
 def run() -> list[Row]:
     syncs = changes(random.Random(4))
     brought = batches(syncs)
-    records = timed_records(syncs)
+    records = grouped_records(syncs)
     total = len(records)
     decoded = [read(packed(rows), NOW_MS)[0] for rows in syncs]
 
@@ -239,13 +243,9 @@ def run() -> list[Row]:
     ]
 
 
-def timed_records(syncs: list[list[Told]]) -> list[Told]:
-    """Changes as river takes them: with a moment that is a datetime."""
-    return [change | {"t": _naive(change["timestamp"])} for rows in syncs for change in rows]
-
-
-def _naive(moment: str) -> datetime:
-    return datetime.fromisoformat(moment).replace(tzinfo=None)
+def grouped_records(syncs: list[list[Told]]) -> list[Told]:
+    """Changes as river groups them: with the minute that they belong to."""
+    return [change | {"minute": change["timestamp"][:16]} for rows in syncs for change in rows]
 
 
 def judged(decoded: list[list[Change]]) -> None:

@@ -106,6 +106,13 @@ def facts(*ids):
     return [{"id": one, "type": "T", "source": "s", "target": "bus", "data": {}, **moment} for one in ids]
 
 
+def test_large_events_go_in_calls_that_the_bus_takes(aws):
+    bus = aws(set(), 0)
+    large = [fact | {"data": {"text": "ä" * 45_000}} for fact in facts(*"abcdefg")]
+    publish(large)
+    assert bus.calls == [["a", "b"], ["c", "d"], ["e", "f"], ["g"]]
+
+
 def prices(number):
     records = [change(f"o{at}") for at in range(number)]
     return [{"id": "e", "target": "prices", "data": {"records": records}}]

@@ -6,7 +6,7 @@ idempotent. A record that the bus refuses is reported as failed, with all after 
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.outbox import decode
 
 _BUS_BATCH = 10  # PutEvents takes ten entries
+_BUS_BYTES = 250_000  # and 256 KB of them, each with its time, type and source
 _AGAIN = Backoff(base_s=0.05, cap_s=0.5, tries=4)
 
 
@@ -110,7 +111,22 @@ def _to_bus(envelopes: list[dict[str, Any]]) -> None:
         }
         for envelope in envelopes
     ]
-    _send(entries, lambda some: _client("events").put_events(Entries=some), "events")
+    for part in _in_calls(entries):
+        _send(part, lambda some: _client("events").put_events(Entries=some), "events")
+
+
+def _in_calls(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Entries that one call takes together, by their size."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for entry in entries:
+        more = len(entry["Detail"].encode()) + len(entry["DetailType"]) + len(entry["Source"]) + 14
+        if part and size + more > _BUS_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += more
+    yield part
 
 
 def _to_price_stream(envelopes: list[dict[str, Any]]) -> None:
