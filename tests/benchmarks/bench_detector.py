@@ -1,8 +1,9 @@
 """The price stream's handler: records in, findings out, the state's reads and writes stubbed. CPU time of one core.
 
 Beside it river, doing the same statistics on the same records: by offer the mean and the standard deviation of the last
-100 prices and z of the next, by GPU type average, lowest and highest of each minute, with its own grouped
-aggregates on records that are dicts already. The judging alone is compared with that; the handler is given with river's time beside it.
+100 prices and z of the next, by GPU type average, lowest and highest of each minute, with its own grouped aggregates on
+records that are dicts already. Our statistics alone are compared with that; the handler, which also decodes, checks and
+tells, is given with river's time beside it.
 
 The numbers are compared too: ours with river's on usual prices, and ours with exact fractions on prices with a huge
 mean and a tiny spread, where z is to be right to 1e-9.
@@ -29,7 +30,7 @@ from gpubroker.kernel.time import iso
 from gpubroker.messaging.price_stream import packed
 from gpubroker.prices.changes import Change, read
 from gpubroker.prices.detection import Detection
-from gpubroker.prices.detector import LEAST, SIGMA_FLOOR, WINDOW, Series, WindowKey, detect
+from gpubroker.prices.detector import LEAST, SIGMA_FLOOR, WINDOW, Findings, Series, WindowKey, judge
 from gpubroker.prices.states import State
 from tests.benchmarks.harness import Row, in_turn, p50, row
 
@@ -224,7 +225,7 @@ def run() -> list[Row]:
             equal=usual <= 1e-9,
         ),
         row(
-            "the judging of a price change alone",
+            "the statistics of a price change alone",
             p50(judging) / total * 1e6,
             "us",
             peer=peer,
@@ -249,10 +250,10 @@ def grouped_records(syncs: list[list[Told]]) -> list[Told]:
 
 
 def judged(decoded: list[list[Change]]) -> None:
-    """As the handler does it: a group at a time, and no look for cycles meanwhile."""
+    """The statistics as the handler does them: a group at a time, and no look for cycles meanwhile."""
     series: defaultdict[str, Series] = defaultdict(Series)
     gc.disable()
     for found in decoded:
         for start in range(0, len(found), 100):
-            detect(found[start : start + 100], series, now_ms=NOW_MS)
+            judge(found[start : start + 100], series, Findings(), NOW_MS)
     gc.enable()

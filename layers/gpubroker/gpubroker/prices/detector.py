@@ -35,6 +35,7 @@ _PAIRS = [float(max(1, count * (count - 1))) for count in range(WINDOW + 1)]
 _FLOORS = [SIGMA_FLOOR / max(1, count) for count in range(WINDOW + 1)]
 
 Update: TypeAlias = dict[str, Any]
+Judged: TypeAlias = tuple[Change, int, float | None, tuple[float, float, int] | None]
 WindowKey: TypeAlias = tuple[str, int]
 """(gpu_type, milliseconds at which its minute starts)"""
 
@@ -100,11 +101,47 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
     """Take changes in, in their order. `series` holds one for each offer of them and is brought up to date."""
     found = Findings()
     tell = found.updates.append
+    for change, sequence, z_score, outlier in judge(changes, series, found, now_ms):
+        provider, offer_id, old, new, per_hour, moment, gpu_type, gpu_count, region, spot, event_id, _, _ = change
+        moved = new - old
+        significant = moved * 20 > old or moved * -20 > old
+        update = {
+            "provider": provider,
+            "offer_id": offer_id,
+            "old_price": old / 1e6,
+            "new_price": new / 1e6,
+            "timestamp": moment,
+            "old_price_micros": old,
+            "new_price_micros": new,
+            "new_price_micros_per_hour": per_hour,
+            "change_percent": 100 * moved / old,
+            "significant": significant,
+            "anomaly": outlier is not None,
+            "z_score": z_score,
+            "gpu_type": gpu_type,
+            "gpu_count": gpu_count,
+            "region": region,
+            "spot": spot,
+            "event_id": event_id,
+            "sequence": sequence,
+        }
+        tell(update)
+        if significant:
+            found.changes.append(update)
+        if outlier is not None:
+            mean, sigma, samples = outlier
+            found.anomalies.append(update | {"mean": mean / 1e6, "sigma": sigma / 1e6, "samples": samples})
+    return found
+
+
+def judge(changes: Iterable[Change], series: Mapping[str, Series], found: Findings, now_ms: int) -> list[Judged]:
+    """The statistics: what is new of the changes, each with its sequence, its z and, for an anomaly, the window's mean,
+    sigma and number of samples. Brings `series` up to date, and counts windows, repeated and late ones in `found`."""
+    judged: list[Judged] = []
+    keep = judged.append
     samples: dict[WindowKey, list[int]] = {}
     for change in changes:
-        provider, offer_id, old, new, per_hour, moment, gpu_type, gpu_count, region, spot, event_id, at_ms, mark = (
-            change
-        )
+        _, offer_id, _, new, _, _, gpu_type, _, _, _, _, at_ms, mark = change
         one = series[offer_id]
         prices, seen = one._prices, one._seen
         count = len(prices)
@@ -119,42 +156,16 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
         else:
             sequence = at_ms
         total = one.total
-        z_score = None
-        anomaly = False
-        if count >= LEAST:
+        if count < LEAST:
+            keep((change, sequence, None, None))
+        else:
             # n(n-1) times the variance is an integer, and so is n times the distance from the mean.
             sigma = sqrt((count * one.squares - total * total) / _PAIRS[count])
             if sigma < total * _FLOORS[count] or sigma < 1.0:
                 sigma = max(total * _FLOORS[count], 1.0)
             z_score = (count * new - total) / (count * sigma)
-            anomaly = not -MOST_SIGMAS <= z_score <= MOST_SIGMAS
-        moved = new - old
-        significant = moved * 20 > old or moved * -20 > old
-        update = {
-            "provider": provider,
-            "offer_id": offer_id,
-            "old_price": old / 1e6,
-            "new_price": new / 1e6,
-            "timestamp": moment,
-            "old_price_micros": old,
-            "new_price_micros": new,
-            "new_price_micros_per_hour": per_hour,
-            "change_percent": 100 * moved / old,
-            "significant": significant,
-            "anomaly": anomaly,
-            "z_score": z_score,
-            "gpu_type": gpu_type,
-            "gpu_count": gpu_count,
-            "region": region,
-            "spot": spot,
-            "event_id": event_id,
-            "sequence": sequence,
-        }
-        tell(update)
-        if significant:
-            found.changes.append(update)
-        if anomaly:
-            found.anomalies.append(update | {"mean": total / count / 1e6, "sigma": sigma / 1e6, "samples": count})
+            usual = -MOST_SIGMAS <= z_score <= MOST_SIGMAS
+            keep((change, sequence, z_score, None if usual else (total / count, sigma, count)))
         if count == WINDOW:
             head = one.head
             oldest = prices[head]
@@ -179,4 +190,4 @@ def detect(changes: Iterable[Change], series: Mapping[str, Series], *, now_ms: i
             continue
         window = found.windows.setdefault((gpu_type, minute), [0, 0, told[0], told[0]])
         window[:] = [window[0] + len(told), window[1] + sum(told), min(window[2], *told), max(window[3], *told)]
-    return found
+    return judged
