@@ -243,3 +243,5 @@ ALSO: dict[str, dict[str, str]] = {
     "get_health": {"503": "There is no market to serve."},
 }
 CONTENT_TYPES = {"get_metrics": "text/plain"}
+# Answers that also come as a table, where Accept wants it more.
+TABLES = {"get_price_history"}

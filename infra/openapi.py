@@ -21,7 +21,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from gpubroker.edge.http import Answer
 from gpubroker.edge.idempotency import idempotency_key, required_idempotency_key
-from infra.answers import ALSO, ANSWERS, CONTENT_TYPES
+from infra.answers import ALSO, ANSWERS, CONTENT_TYPES, TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "openapi.json"
@@ -38,6 +38,7 @@ Limits are per second and by plan (free 10, pro 100, enterprise 1000), for calle
 """
 TAGS = {
     "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
+    "prices": "What GPUs cost, now and before.",
     "rentals": "Renting, watching, scaling and ending.",
     "favorites": "Offers that one keeps an eye on.",
     "integrations": "Keys of one's own at providers: rentals there run on one's own account, and the provider bills.",
@@ -279,6 +280,9 @@ def _responses(generated: Json, operation: Json, endpoint: Endpoint) -> Json:
     for status, body in success.items():
         if endpoint.function.__name__ in CONTENT_TYPES:
             body["content"] = {CONTENT_TYPES[endpoint.function.__name__]: {"schema": {"type": "string"}}}
+        if endpoint.function.__name__ in TABLES:
+            body["content"]["text/csv"] = {"schema": {"type": "string"}}
+            body["headers"] = {"X-Next-Cursor": {"schema": {"type": "string"}, "description": "of a table with more"}}
         if status in ("204", "304"):  # Powertools describes a body here too
             body.pop("content", None)
         body["description"] = body["description"].replace("Successful Response", "Success.")

@@ -25,6 +25,7 @@ BENCHMARKS = (
     "index_build",
     "topsis",
     "normalise",
+    "detector",
     "cold_start",
     "aws_calls",
     "local_edge",

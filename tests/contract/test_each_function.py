@@ -226,6 +226,8 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("delete_integration", "enterprise", provider="runpod")
     own = {"provider": "vastai", "api_key": local_keys(CUSTOMER)["vastai"]}
     day.ask("save_integration", "pro", own)  # the rentals below run on it
+    day.ask("get_price_history", "free", None, "?gpu=A100&days=30")
+    day.ask("get_price_history", "free", None, f"?offer_id={OFFER_IDS[0]}&days=2&resolution=hourly&gpu=H100")
     day.ask("get_stats", "service")
     day.ask("get_health_summary", "service")
 

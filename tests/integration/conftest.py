@@ -25,6 +25,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "EDGE_SECRET": "a-secret-of-the-tests",
         "IDENTITY_TABLE": "identity",
         "OFFERS_TABLE": "offers",
+        "PRICES_TABLE": "prices",
         "RENTALS_TABLE": "rentals",
         "EVENT_BUS": "gpubroker",
         "PRICE_STREAM": "prices",

@@ -4,12 +4,14 @@ Each factory imports what it joins when it is called, so that a function loads i
 """
 
 import os
+import time
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from gpubroker.delivery.webhooks.attempts import Attempts
     from gpubroker.delivery.webhooks.fan_out import FanOut
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from gpubroker.offers.instances.port import InstanceApi
     from gpubroker.offers.lookup import OfferLookup
     from gpubroker.offers.offer import Offer
+    from gpubroker.prices.aside import Redrive
+    from gpubroker.prices.averages import Averages
+    from gpubroker.prices.detection import Detection
+    from gpubroker.prices.history.reading import Cursors, History
+    from gpubroker.prices.ports import MarketPrice, MarketPrices
     from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order
     from gpubroker.rentals.rental import Account, AgreedOffer
     from gpubroker.rentals.steps import Starter
@@ -374,3 +381,85 @@ def _told_as_ports() -> "Iterator[None]":
         yield
     except ProviderError as error:
         raise getattr(ports, type(error).__name__, ports.UnknownAnswer)(str(error)) from error
+
+
+# ------------------------------------------------------------------ prices: the stream and history
+# What they need of offers (prices/ports.py), and their use cases with everything they need.
+
+
+@cache
+def price_detection() -> "Detection":
+    """What judges the price stream."""
+    from gpubroker.prices.aside import Queue
+    from gpubroker.prices.detection import Detection
+    from gpubroker.prices.states import StoredStates
+
+    return Detection(StoredStates(), Queue(), _now_ms)
+
+
+@cache
+def price_redrive() -> "Redrive":
+    from gpubroker.prices.aside import Queue, Redrive
+    from gpubroker.prices.states import StoredStates
+
+    return Redrive(StoredStates(), _now_ms, Queue())
+
+
+@cache
+def price_averages() -> "Averages":
+    from gpubroker.prices.averages import Averages
+
+    return Averages(_now_ms)
+
+
+@cache
+def price_history(cursors: "type[Cursors]") -> "History":
+    """History as callers read it; the edge brings its cursors."""
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.prices.history.reading import History
+
+    return History(_MarketNames(), cursors, utc_now)
+
+
+@cache
+def market_prices() -> "MarketPrices":
+    """The snapshot as price history sees it."""
+    return _MarketPrices()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class _MarketPrices:
+    """prices.ports.MarketPrices over the snapshot in the table."""
+
+    def fresh(self, now: "datetime") -> "Iterable[MarketPrice]":
+        from gpubroker.offers import store
+        from gpubroker.offers.slugs import SLUGS
+        from gpubroker.prices.ports import MarketPrice
+
+        for state, offers in store.parts_of(SLUGS):
+            if state is None or state.stale(now.timestamp()):
+                continue
+            for offer in offers:
+                yield MarketPrice(
+                    offer_id=offer.offer_id,
+                    provider=offer.provider,
+                    gpu_type=offer.gpu_model,
+                    region=offer.region,
+                    spot=offer.spot,
+                    micros=offer.price_micros_per_gpu_hour,
+                )
+
+
+class _MarketNames:
+    """prices.ports.Names by the tables of offers."""
+
+    def gpu(self, text: str) -> str:
+        from gpubroker.offers.gpus import canonical
+
+        return canonical(text)
+
+    def region(self, text: str) -> str:
+        return text.strip().lower()

@@ -11,6 +11,7 @@ import pytest
 
 from gpubroker.kernel.events import Event
 from gpubroker.messaging import relay
+from gpubroker.messaging.price_stream import partition_of, rows
 from gpubroker.offers.integrations import use_cases
 from gpubroker.offers.integrations.store import Integration
 from gpubroker.offers.snapshot import health_changes, price_changes
@@ -100,9 +101,12 @@ def test_a_change_of_price_is_published_as_its_schema_says(published: Published)
     changes = price_changes({offer.offer_id: offer for offer in was}, now, "2026-05-24T10:00:00.000Z")
 
     relayed(Fact(Event("PricesChanged", "vastai", {"records": changes}), "prices"))
-    records = [json.loads(record["Data"]) for record in published.records]
-    assert [record["PartitionKey"] for record in published.records] == [record["offer_id"] for record in records]
-    assert [(record["old_price"], record["new_price"]) for record in records] == [(2.0, 1.85), (2.0, 2.5)]
+    records = []
+    for record in published.records:
+        told = list(rows(record["Data"]))
+        assert {partition_of(one["offer_id"]) for one in told} == {record["PartitionKey"]}
+        records += told
+    assert sorted((record["old_price"], record["new_price"]) for record in records) == [(2.0, 1.85), (2.0, 2.5)]
     for record in records:
         jsonschema.validate(record, schema_of("PriceChanged"))
         assert set(record) == set(sample_of("PriceChanged"))

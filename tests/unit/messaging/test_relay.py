@@ -6,7 +6,9 @@ from itertools import chain
 import pytest
 
 from gpubroker.messaging import relay as relaying
+from gpubroker.messaging.price_stream import MOST_CHANGES, PARTITIONS, rows
 from gpubroker.messaging.relay import NotPublished, publish, relay
+from tests.unit.prices.changing import NOW_MS, change
 
 
 def record(number, *, target="bus", kind="INSERT", pk=None, body=None):
@@ -72,15 +74,18 @@ class Aws:
         return {"FailedEntryCount": sum(map(bool, results)), "Entries": results}
 
     def put_records(self, **call):
-        results = self._take(call["Records"], lambda record: json.loads(record["Data"])["event_id"])
+        keys = [record["PartitionKey"] for record in call["Records"]]
+        assert len(set(keys)) == len(keys), "one record of a partition in a call: the service keeps no order in it"
+        results = self._take(call["Records"], lambda record: tuple(row["event_id"] for row in rows(record["Data"])))
         return {"FailedRecordCount": sum(map(bool, results)), "Records": results}
 
     def _take(self, entries, name):
         names = [name(entry) for entry in entries]
         self.calls.append(names)
-        refuse = self.refused if len(self.calls) <= self.times else ()
-        self.accepted += [name for name in names if name not in refuse]
-        return [{"ErrorCode": "ThrottlingException"} if name in refuse else {} for name in names]
+        refuse = self.refused if len(self.calls) <= self.times else set()
+        refused = [name in refuse or not refuse.isdisjoint(name if isinstance(name, tuple) else ()) for name in names]
+        self.accepted += [name for name, no in zip(names, refused, strict=True) if not no]
+        return [{"ErrorCode": "ThrottlingException"} if no else {} for no in refused]
 
 
 @pytest.fixture
@@ -101,8 +106,15 @@ def facts(*ids):
     return [{"id": one, "type": "T", "source": "s", "target": "bus", "data": {}, **moment} for one in ids]
 
 
+def test_large_events_go_in_calls_that_the_bus_takes(aws):
+    bus = aws(set(), 0)
+    large = [fact | {"data": {"text": "ä" * 45_000}} for fact in facts(*"abcdefg")]
+    publish(large)
+    assert bus.calls == [["a", "b"], ["c", "d"], ["e", "f"], ["g"]]
+
+
 def prices(number):
-    records = [{"offer_id": f"o{at}", "new_price": at} for at in range(number)]
+    records = [change(f"o{at}") for at in range(number)]
     return [{"id": "e", "target": "prices", "data": {"records": records}}]
 
 
@@ -112,18 +124,28 @@ def test_of_a_batch_that_is_refused_in_part_only_that_part_goes_again(aws):
     assert bus.calls == [["a", "b", "c"], ["b"], ["b"]]
     stream = aws({"e.1"}, 1)
     publish(prices(3))
-    assert stream.calls == [["e.0", "e.1", "e.2"], ["e.1"]]
-    assert sorted(stream.accepted) == ["e.0", "e.1", "e.2"], "each change once"
+    assert stream.calls == [[("e.0",), ("e.1",), ("e.2",)], [("e.1",)]]
+    assert sorted(chain(*stream.accepted)) == ["e.0", "e.1", "e.2"], "each change once"
 
 
 def test_what_is_refused_to_the_end_is_not_called_published(aws):
     aws({"e.1"}, 99)
-    with pytest.raises(NotPublished, match="1 changes refused"):
+    with pytest.raises(NotPublished, match="1 records of changes refused"):
         publish(prices(3))
 
 
-def test_more_price_changes_than_a_call_takes_go_in_several(aws):
-    stream = aws((), 0)
+def test_more_changes_of_a_partition_than_a_record_takes_go_one_after_another(aws):  # R12.4 (247)
+    stream = aws(set(), 0)
+    records = [change("o1", at_ms=NOW_MS + at) for at in range(MOST_CHANGES * 2 + 1)] + [change("o2")]
+    publish([{"id": "e", "target": "prices", "data": {"records": records}}])
+    assert [[len(record) for record in call] for call in stream.calls] == [[500, 1], [500], [1]]
+    told = [one for call in stream.calls for record in call for one in record if one != "e.1001"]
+    assert told == [f"e.{at}" for at in range(1001)], "in their order"
+
+
+def test_the_changes_of_a_sync_are_packed_together(aws):
+    stream = aws(set(), 0)
     publish(prices(1001))
-    assert [len(call) for call in stream.calls] == [500, 500, 1]
-    assert len(set(stream.accepted)) == 1001
+    (call,) = stream.calls
+    assert len(call) == PARTITIONS
+    assert len({one for record in call for one in record}) == 1001

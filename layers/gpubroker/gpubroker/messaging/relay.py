@@ -6,7 +6,7 @@ idempotent. A record that the bus refuses is reported as failed, with all after 
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -14,11 +14,12 @@ import orjson
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
 from gpubroker.messaging.log import logger
+from gpubroker.messaging.price_stream import MOST_CHANGES, packed, partition_of
 from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.outbox import decode
 
 _BUS_BATCH = 10  # PutEvents takes ten entries
-_STREAM_BATCH = 500  # PutRecords takes five hundred
+_BUS_BYTES = 250_000  # and 256 KB of them, each with its time, type and source
 _AGAIN = Backoff(base_s=0.05, cap_s=0.5, tries=4)
 
 
@@ -110,19 +111,45 @@ def _to_bus(envelopes: list[dict[str, Any]]) -> None:
         }
         for envelope in envelopes
     ]
-    _send(entries, lambda some: _client("events").put_events(Entries=some), "events")
+    for part in _in_calls(entries):
+        _send(part, lambda some: _client("events").put_events(Entries=some), "events")
+
+
+def _in_calls(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Entries that one call takes together, by their size."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for entry in entries:
+        more = len(entry["Detail"].encode()) + len(entry["DetailType"]) + len(entry["Source"]) + 14
+        if part and size + more > _BUS_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(entry)
+        size += more
+    yield part
 
 
 def _to_price_stream(envelopes: list[dict[str, Any]]) -> None:
-    records = [
-        {"PartitionKey": change["offer_id"], "Data": orjson.dumps(change | {"event_id": f"{envelope['id']}.{number}"})}
-        for envelope in envelopes
-        for number, change in enumerate(envelope["data"]["records"])
-    ]
+    """The changes of the envelopes, packed by partition.
+
+    The service keeps no order among the records of one call when it refuses some of them, so a call holds one record
+    of a partition at most, and is through before the next one starts: an offer's changes stay in order.
+    """
+    partitions: dict[str, list[dict[str, Any]]] = {}
+    for envelope in envelopes:
+        for number, change in enumerate(envelope["data"]["records"]):
+            told = change | {"event_id": f"{envelope['id']}.{number}"}
+            partitions.setdefault(partition_of(change["offer_id"]), []).append(told)
     stream = os.environ["PRICE_STREAM"]
-    for start in range(0, len(records), _STREAM_BATCH):
-        part = records[start : start + _STREAM_BATCH]
-        _send(part, lambda some: _client("kinesis").put_records(StreamName=stream, Records=some), "changes")
+    for start in range(0, max(map(len, partitions.values()), default=0), MOST_CHANGES):
+        records = [
+            {"PartitionKey": key, "Data": packed(changes[start : start + MOST_CHANGES])}
+            for key, changes in partitions.items()
+            if len(changes) > start
+        ]
+        _send(
+            records, lambda some: _client("kinesis").put_records(StreamName=stream, Records=some), "records of changes"
+        )
 
 
 def _send(entries: list[dict[str, Any]], put: Callable[[list[dict[str, Any]]], dict[str, Any]], what: str) -> None:
