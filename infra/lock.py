@@ -1,7 +1,8 @@
 """`python -m infra.lock`: pin what the layer ships to what this environment has, and so to what the tests ran with.
 
-Writes layers/gpubroker/constraints.txt: every distribution that the runtime dependencies of pyproject.toml need (but for
-the needs of those that the layer takes bare), with its installed version. The layer's build obeys it; so does the project's own environment where pip is given `-c`.
+Writes layers/gpubroker/constraints.txt: every distribution that the runtime dependencies of pyproject.toml need (what
+the layer takes bare needs none), with its installed version. The layer's build obeys it; so does the project's own
+environment where pip is given `-c`.
 """
 
 import sys
