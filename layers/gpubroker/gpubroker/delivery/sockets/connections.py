@@ -171,7 +171,7 @@ class Connections:
         item = ConnectionItem(*_key(connection_id))
         alive = ConnectionItem.pk.exists()
         try:
-            item.update([ConnectionItem.paced_to.set(now - 1000)], alive & (ConnectionItem.paced_to <= now - 1000))
+            item.update([ConnectionItem.paced_to.set(now - 1000)], alive & (ConnectionItem.paced_to < now - 1000))
             return Paced(_connection(item))
         except UpdateError as error:
             if not lost_condition(error):
