@@ -22,13 +22,14 @@ class Page:
         self._ids = itertools.count(1)
 
     async def value(self, expression: str) -> str:
-        """What a JavaScript expression comes to, as a text."""
+        """What a JavaScript expression comes to, as a text; empty when it cannot be told (the page is loading)."""
         number = next(self._ids)
         parameters = {"expression": f"String({expression})", "returnByValue": True}
         await self._socket.send_json({"id": number, "method": "Runtime.evaluate", "params": parameters})
         while (answer := await self._socket.receive_json(timeout=PATIENCE)).get("id") != number:
             pass
-        return str(answer["result"]["result"].get("value"))
+        told = answer.get("result", {})
+        return "" if "exceptionDetails" in told else str(told.get("result", {}).get("value", ""))
 
     async def shows(self, expression: str) -> str:
         """The same, once it is not empty."""

@@ -1,4 +1,4 @@
-"""Server-sent events: an EventSource sees everything once and in order; tickets and sessions. # R14.3 (258), 278, 338"""
+"""Server-sent events: an EventSource sees everything once and in order; tickets, sessions. # R14.3 (258), 278, 338"""
 
 import json
 
