@@ -39,6 +39,7 @@ Limits are per second and by plan (free 10, pro 100, enterprise 1000), for calle
 TAGS = {
     "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
     "rentals": "Renting, watching, scaling and ending.",
+    "streams": "What changes, as it changes; the same over WebSockets at /ws/providers/.",
     "favorites": "Offers that one keeps an eye on.",
     "identity": "Accounts, sessions, keys, service and agent credentials, plans.",
     "administration": "For administrators.",

@@ -17,7 +17,16 @@ router = Router()
 
 
 @router.get(
-    "/api/v2/providers/stream", tags=["streams"], summary="Prices, health and availability as server-sent events"
+    "/api/v2/providers/stream",
+    tags=["streams"],
+    summary="Prices, health and availability as server-sent events",
+    responses={
+        200: {
+            "description": "Everything since Last-Event-ID, and when to come back.",
+            "content": {CONTENT_TYPE: {"schema": {"type": "string"}}},
+        },
+        204: {"description": "The session of the ticket is over; a browser does not come back."},
+    },
 )
 def stream_providers(
     wanted: Annotated[StreamFields, Query()],

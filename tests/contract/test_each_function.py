@@ -193,6 +193,9 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(ho
     day.ask("add_favorite", "free", {"offer_id": OFFER_IDS[0]})
     day.ask("list_favorites", "free")
     day.ask("remove_favorite", "free", offer_id=OFFER_IDS[0])
+    day.ask("stream_providers", "free", None, "?gpu=H100")
+    ticket = day.ask("create_stream_ticket", "pro").json()["ticket"]
+    day.ask("stream_providers", "anonymous", None, f"?ticket={ticket}&last_sequence=0")
     day.ask("get_stats", "service")
     day.ask("get_health_summary", "service")
 

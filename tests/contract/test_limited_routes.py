@@ -9,6 +9,7 @@ UNLIMITED = {
     "/metrics": "health",
     "/api/v2/providers/health": "health",
     "/api/v2/rentals/callbacks/{token}": "an instance speaks, not a caller",
+    "/api/v2/providers/stream": "a browser comes back by itself: a bucket of its own (edge/streams.py)",
 }
 OWN_THROTTLE = ("/api/v2/auth/", "/api/v2/admin/users", "/internal/v1/auth/", "/.well-known/")
 """Identity stands outside the VPC, away from Redis: tries are counted in its table."""
