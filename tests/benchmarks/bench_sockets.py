@@ -71,7 +71,7 @@ def _counted() -> list[Row]:
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"}
     os.environ["DELIVERY_TABLE"] = "delivery"
     from gpubroker.delivery.public_log import PublicLog
-    from gpubroker.delivery.sockets.connections import Connection, Connections
+    from gpubroker.delivery.sockets.connections import Connection, ConnectionItem, Connections
     from gpubroker.delivery.sockets.fan_out import FanOut
     from gpubroker.delivery.sockets.posting import Poster
     from gpubroker.kernel.caller import Caller, Plan, Role
@@ -79,10 +79,15 @@ def _counted() -> list[Row]:
     _create_table()
     connections, gateway = Connections(), _Gateway()
     somebody = Caller(Role.USER, subject="u", tenant="u", plan=Plan.ENTERPRISE)
-    for number in range(CONNECTIONS):
+    for number in range(SUBSCRIBED):
         name = f"{'dead' if number < DEAD else 'live'}{number}"
-        listens = frozenset({CHANNEL} if number < SUBSCRIBED else ())
-        connections.add(Connection(name, somebody, "u", "/ws/providers/", listens))
+        connections.add(Connection(name, somebody, "u", "/ws/providers/", frozenset({CHANNEL})))
+    # moto copies the whole table in each transaction, so the crowd comes in batches.
+    like = ConnectionItem.get("CONNECTION#live99", "CONNECTION")
+    with ConnectionItem.batch_write() as batch:
+        for number in range(SUBSCRIBED, CONNECTIONS):
+            like.pk, like.channels = f"CONNECTION#live{number}", None
+            batch.save(ConnectionItem(**like.attribute_values))
     never: Any = None
     fan_out = FanOut(log=PublicLog(), connections=connections, rentals=never, poster=Poster(gateway), queue=never)
     made: list[str] = []
