@@ -299,7 +299,6 @@ async def _crowd(house: _House) -> list[Row]:
             f"{name}, {DEAD} dead: the last message",
             statistics.median(spent[True]) * 1e3,
             "ms",
-            limit=1000,
             peer="nobody dead",
             peer_value=statistics.median(spent[False]) * 1e3,
             at_most=1.5,
