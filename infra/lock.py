@@ -1,7 +1,8 @@
 """`python -m infra.lock`: pin what the layer ships to what this environment has, and so to what the tests ran with.
 
-Writes layers/gpubroker/constraints.txt: every distribution that the runtime dependencies of pyproject.toml need, with
-its installed version. The layer's build obeys it; so does the project's own environment where pip is given `-c`.
+Writes layers/gpubroker/constraints.txt: every distribution that the runtime dependencies of pyproject.toml need (what
+the layer takes bare needs none), with its installed version. The layer's build obeys it; so does the project's own
+environment where pip is given `-c`.
 """
 
 import sys
@@ -29,8 +30,9 @@ def _needs(requirement: Requirement) -> Iterator[Requirement]:
 
 def closure() -> dict[str, str]:
     """Canonical name -> installed version, of the runtime dependencies and all that they need."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    waiting = [Requirement(text) for text in project["dependencies"]]
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    bare = set(told["tool"]["gpubroker"]["layer"]["bare"])
+    waiting = [Requirement(text) for text in told["project"]["dependencies"]]
     versions: dict[str, str] = {}
     seen: set[tuple[str, frozenset[str]]] = set()
     while waiting:
@@ -40,7 +42,8 @@ def closure() -> dict[str, str]:
             continue
         seen.add((name, frozenset(requirement.extras)))
         versions[name] = metadata.version(name)
-        waiting.extend(_needs(requirement))
+        if name not in bare:
+            waiting.extend(_needs(requirement))
     return dict(sorted(versions.items()))
 
 

@@ -40,6 +40,7 @@ TAGS = {
     "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
     "prices": "What GPUs cost, now and before.",
     "rentals": "Renting, watching, scaling and ending.",
+    "streams": "What changes, as it changes; the same over WebSockets at /ws/providers/.",
     "favorites": "Offers that one keeps an eye on.",
     "integrations": "Keys of one's own at providers: rentals there run on one's own account, and the provider bills.",
     "webhooks": "What happens, signed and sent to an address of one's own.",

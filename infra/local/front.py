@@ -128,13 +128,19 @@ class Front:
         query = "&".join(filter(None, [request.rel_url.raw_query_string, f"path={quote(path, safe='')}"]))
         url = URL(f"{self._websocket}?{query}", encoded=True)
         headers = {k: v for k, v in self._headers(request).items() if not k.lower().startswith("sec-websocket-")}
+        offered = [
+            name.strip()
+            for line in request.headers.getall("Sec-WebSocket-Protocol", [])
+            for name in line.split(",")
+            if name.strip()
+        ]
         try:
-            upstream = await self._session.ws_connect(url, headers=headers, autoping=False)
+            upstream = await self._session.ws_connect(url, headers=headers, protocols=offered, autoping=False)
         except aiohttp.WSServerHandshakeError as error:
             return problem(error.status, "connection-refused", "The WebSocket API refused the connection.")
         except aiohttp.ClientError:
             return problem(502, "upstream-unavailable", "The WebSocket API does not answer.")
-        downstream = web.WebSocketResponse(autoping=False)
+        downstream = web.WebSocketResponse(autoping=False, protocols=[upstream.protocol] if upstream.protocol else [])
         try:
             await downstream.prepare(request)
             pumps = [asyncio.create_task(_pump(upstream, downstream)), asyncio.create_task(_pump(downstream, upstream))]

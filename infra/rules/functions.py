@@ -27,6 +27,7 @@ ENVIRONMENT_NAMES = frozenset(
         "PRICES_TABLE",
         "RENTALS_TABLE",
         "SIGNING_KEYS_SECRET",
+        "SOCKET_API_ID",
         "ACCESS_TOKEN_SECONDS",
     }
 )

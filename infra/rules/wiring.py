@@ -30,6 +30,8 @@ CONTEXT_PARAMETERS = frozenset(
         "ProviderKeysSecretArn",
         "ProvidersUrl",
         "RedisUrl",
+        "RentalsTableArn",
+        "RentalsTableName",
         "RuntimeVersion",
         "SecurityGroupId",
         "SigningKeysSecretArn",

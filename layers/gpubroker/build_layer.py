@@ -9,6 +9,7 @@ import compileall
 import contextlib
 import os
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -48,9 +49,14 @@ PRUNED_FOLDERS = frozenset({"tests", "test", "testing", "examples", "bin", "__py
 PRUNED_SUFFIXES = frozenset({".pyi", ".c", ".h", ".pyx", ".pxd", ".so.debug", ".a"})
 
 
-def dependencies() -> list[str]:
-    """The runtime requirements, from the one place that names them."""
-    return list(tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"])
+def dependencies() -> tuple[list[str], list[str]]:
+    """The runtime requirements, from the one place that names them: those to install whole, and those to install bare
+    (without what they need themselves)."""
+    told = tomllib.loads(PYPROJECT.read_text())
+    names = set(told["tool"]["gpubroker"]["layer"]["bare"])
+    every = list(told["project"]["dependencies"])
+    bare = [requirement for requirement in every if re.split(r"[^\w.-]", requirement)[0] in names]
+    return [requirement for requirement in every if requirement not in bare], bare
 
 
 def platforms(architecture: str) -> list[str]:
@@ -76,7 +82,9 @@ def install(target: Path, architecture: str) -> None:
     for tag in platforms(architecture):
         command += ["--platform", tag]
     environment = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
-    subprocess.run([*command, *dependencies()], check=True, env=environment)  # noqa: S603 - our own requirements
+    whole, bare = dependencies()
+    for arguments in (whole, ["--no-deps", *bare]):
+        subprocess.run([*command, *arguments], check=True, env=environment)  # noqa: S603 - our own requirements
 
 
 def unneeded(target: Path) -> Iterator[Path]:

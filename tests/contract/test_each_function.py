@@ -228,6 +228,9 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("save_integration", "pro", own)  # the rentals below run on it
     day.ask("get_price_history", "free", None, "?gpu=A100&days=30")
     day.ask("get_price_history", "free", None, f"?offer_id={OFFER_IDS[0]}&days=2&resolution=hourly&gpu=H100")
+    day.ask("stream_providers", "free", None, "?gpu=H100")
+    ticket = day.ask("create_stream_ticket", "pro").json()["ticket"]
+    day.ask("stream_providers", "anonymous", None, f"?ticket={ticket}&last_sequence=0")
     day.ask("get_stats", "service")
     day.ask("get_health_summary", "service")
 

@@ -9,6 +9,7 @@ UNLIMITED = {
     "/metrics": "health",
     "/api/v2/providers/health": "health",
     "/api/v2/rentals/callbacks/{token}": "an instance speaks, not a caller",
+    "/api/v2/providers/stream": "a browser comes back by itself: a bucket of its own (edge/streams.py)",
 }
 AWAY_FROM_REDIS = {
     ("POST", "/api/v2/providers/config/integrations"),

@@ -18,7 +18,7 @@ Scenario = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 async def gateway(request: web.BaseRequest) -> web.StreamResponse:
     """Says what it was asked, as the engine's execute-api would receive it."""
     if request.path.startswith("/_aws/execute-api/ws123"):
-        socket = web.WebSocketResponse()
+        socket = web.WebSocketResponse(protocols=["bearer"])
         await socket.prepare(request)
         await socket.send_str(request.raw_path)
         async for message in socket:
@@ -184,5 +184,15 @@ def test_a_websocket_path_becomes_the_query_of_the_websocket_api(play):
             assert await socket.receive_str() == "/_aws/execute-api/ws123/live?token=t&path=%2Fws%2Fproviders%2F"
             await socket.send_str("subscribe")
             assert await socket.receive_str() == "SUBSCRIBE"
+
+    play(scenario, websocket="ws123")
+
+
+def test_the_subprotocol_that_the_api_chooses_reaches_the_client(play):
+    async def scenario(session, base):
+        async with session.ws_connect(base + "/ws/providers/", protocols=["bearer", "a.token"]) as socket:
+            assert socket.protocol == "bearer"
+        async with session.ws_connect(base + "/ws/providers/") as socket:
+            assert socket.protocol is None
 
     play(scenario, websocket="ws123")

@@ -10,15 +10,25 @@ from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
+    from typing import Any
 
+    from gpubroker.delivery.listening import Listening
+    from gpubroker.delivery.ports import Offers as OfferPages
+    from gpubroker.delivery.sockets.desk import Conversation, Greeter, Reception
+    from gpubroker.delivery.sockets.fan_out import Counts
+    from gpubroker.delivery.sockets.fan_out import FanOut as SocketFanOut
+    from gpubroker.delivery.sockets.posting import Poster
+    from gpubroker.delivery.sockets.sweep import Sweep as SocketSweep
+    from gpubroker.delivery.sse.stream import Streams
     from gpubroker.delivery.webhooks.attempts import Attempts
-    from gpubroker.delivery.webhooks.fan_out import FanOut
+    from gpubroker.delivery.webhooks.fan_out import FanOut as WebhookFanOut
     from gpubroker.delivery.webhooks.sweep import Sweep as WebhookSweep
     from gpubroker.delivery.webhooks.use_cases import Desk as WebhookDesk
     from gpubroker.delivery.webhooks.use_cases import SecretDesk
     from gpubroker.identity.verify import Verifier
+    from gpubroker.kernel.caller import Caller
     from gpubroker.offers.instances.port import Instance as ProviderInstance
     from gpubroker.offers.instances.port import InstanceApi
     from gpubroker.offers.lookup import OfferLookup
@@ -29,7 +39,7 @@ if TYPE_CHECKING:
     from gpubroker.prices.history.reading import Cursors, History
     from gpubroker.prices.ports import MarketPrice, MarketPrices
     from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order
-    from gpubroker.rentals.rental import Account, AgreedOffer
+    from gpubroker.rentals.rental import Account, AgreedOffer, Member, Rental
     from gpubroker.rentals.steps import Starter
     from gpubroker.rentals.sweeps import DueSweep, ProviderSweep
     from gpubroker.rentals.tasks import Tasks
@@ -109,7 +119,7 @@ def webhook_attempts() -> "Attempts":
 
 
 @cache
-def webhook_fan_out() -> "FanOut":
+def webhook_fan_out() -> "WebhookFanOut":
     from gpubroker.delivery.webhooks.delivery_store import Deliveries
     from gpubroker.delivery.webhooks.fan_out import FanOut
     from gpubroker.delivery.webhooks.steps import Queues
@@ -443,13 +453,16 @@ class _MarketPrices:
             if state is None or state.stale(now.timestamp()):
                 continue
             for offer in offers:
+                micros = offer.price_micros_per_gpu_hour
+                if micros is None:
+                    continue  # its provider tells none
                 yield MarketPrice(
                     offer_id=offer.offer_id,
                     provider=offer.provider,
                     gpu_type=offer.gpu_model,
                     region=offer.region,
                     spot=offer.spot,
-                    micros=offer.price_micros_per_gpu_hour,
+                    micros=micros,
                 )
 
 
@@ -463,3 +476,183 @@ class _MarketNames:
 
     def region(self, text: str) -> str:
         return text.strip().lower()
+
+
+# ------------------------------------------------------------------ delivery: sockets and server-sent events
+# What delivery needs of offers, rentals and identity (delivery/ports.py), and its use cases.
+
+
+@cache
+def socket_reception() -> "Reception":
+    """`$connect`. Asks Lambda for the greeting: outside the VPC."""
+    from gpubroker.delivery.sockets.calls import ask_for_greeting
+    from gpubroker.delivery.sockets.connections import Connections
+    from gpubroker.delivery.sockets.desk import Reception
+
+    return Reception(connections=Connections(), listening=_listening(), greet=ask_for_greeting)
+
+
+@cache
+def socket_greeter() -> "Greeter":
+    from gpubroker.delivery.public_log import PublicLog
+    from gpubroker.delivery.sockets.connections import Connections
+    from gpubroker.delivery.sockets.desk import Greeter
+
+    return Greeter(connections=Connections(), log=PublicLog(), rentals=_RentalLooks(), poster=_poster())
+
+
+@cache
+def socket_conversation(offers: "OfferPages") -> "Conversation":
+    """offers: pages of the market, which the edge knows how to make (edge/table_market.py)."""
+    from gpubroker.delivery.public_log import PublicLog
+    from gpubroker.delivery.sockets.connections import Connections
+    from gpubroker.delivery.sockets.desk import Conversation
+
+    return Conversation(
+        connections=Connections(),
+        listening=_listening(),
+        log=PublicLog(),
+        rentals=_RentalLooks(),
+        offers=offers,
+        poster=_poster(),
+    )
+
+
+@cache
+def socket_fan_out(told: "Callable[[Counts], None]") -> "SocketFanOut":
+    from gpubroker.delivery.public_log import PublicLog
+    from gpubroker.delivery.sockets.calls import PostQueue
+    from gpubroker.delivery.sockets.connections import Connections
+    from gpubroker.delivery.sockets.fan_out import FanOut
+
+    return FanOut(
+        log=PublicLog(),
+        connections=Connections(),
+        rentals=_RentalLooks(),
+        poster=_poster(),
+        queue=PostQueue(),
+        told=told,
+    )
+
+
+@cache
+def socket_sweep() -> "SocketSweep":
+    from gpubroker.delivery.sockets.connections import Connections
+    from gpubroker.delivery.sockets.sweep import Sweep
+
+    return Sweep(connections=Connections())
+
+
+@cache
+def streams(hold: "Callable[[Caller], None]") -> "Streams":
+    """Server-sent events. hold: counts a call of a caller; raises TooManyRequests."""
+    from gpubroker.delivery.public_log import PublicLog
+    from gpubroker.delivery.sse.stream import Streams
+    from gpubroker.delivery.sse.tickets import Tickets
+
+    return Streams(log=PublicLog(), tickets=Tickets(), catalogue=_Catalogue(), hold=hold)
+
+
+def _poster() -> "Poster":
+    from gpubroker.delivery.sockets.posting import Poster, socket_api
+
+    return Poster(socket_api())
+
+
+def _listening() -> "Listening":
+    from gpubroker.delivery.listening import Listening
+
+    return Listening(catalogue=_Catalogue(), rentals=_RentalLooks(), agents=_Agents())
+
+
+class _Catalogue:
+    """delivery.ports.Catalogue. A GPU that no table knows keeps its name: it may be on the market all the same."""
+
+    def provider(self, name: str) -> str | None:
+        from gpubroker.offers.slugs import SLUGS
+
+        known = name.strip().lower()
+        return known if known in SLUGS else None
+
+    def gpu(self, name: str) -> str | None:
+        from gpubroker.offers.gpus import canonical
+
+        return canonical(name) or None
+
+    def region(self, name: str) -> str | None:
+        from gpubroker.offers.regions import REGIONS
+
+        known = name.strip().lower()
+        return known if any(known in (region, region.partition("-")[0]) for region in REGIONS) else None
+
+
+class _Agents:
+    """delivery.ports.Agents."""
+
+    def owned(self, tenant: str, agent_id: str) -> bool:
+        from gpubroker.identity.store.standings import standing_of
+
+        standing = standing_of(tenant)
+        account = standing.accounts.get(agent_id) if standing and not standing.disabled else None
+        return account is not None and account.kind == "agent"
+
+
+class _RentalLooks:
+    """delivery.ports.Rentals: one consistent read. No adapter tells utilisation yet, so it is null, never guessed."""
+
+    def look(self, tenant: str, rental_id: str) -> "Mapping[str, Any] | None":
+        from gpubroker.rentals.repository import RentalNotFound, Rentals
+
+        try:
+            rental = Rentals().of(tenant, rental_id)
+        except RentalNotFound:
+            return None
+        return {
+            "status": rental.phase.value,
+            "health": _health_of(rental),
+            "utilization": None,
+            "provider": rental.offer.provider,
+            "offer_id": rental.offer.offer_id,
+            "members": [
+                {
+                    "member_id": member.member_id,
+                    "status": member.phase.value,
+                    "health": _member_health(member),
+                    "utilization": None,
+                }
+                for member in rental.members
+            ],
+        }
+
+
+def _member_health(member: "Member") -> str:
+    """healthy, unreachable (its provider did not know it at the last look), starting, ending, lost or ended."""
+    from gpubroker.rentals.rental import MemberPhase
+
+    match member.phase:
+        case MemberPhase.READY:
+            return "unreachable" if member.misses else "healthy"
+        case MemberPhase.PLANNED | MemberPhase.CREATING:
+            return "starting"
+        case MemberPhase.LOST:
+            return "lost"
+        case MemberPhase.ENDING:
+            return "ending"
+        case _:
+            return "ended"
+
+
+def _health_of(rental: "Rental") -> str:
+    """Of the whole: healthy, degraded (some of it is not), starting, unhealthy (none of it is), ending or ended."""
+    from gpubroker.rentals.rental import Phase
+
+    if rental.phase.over:
+        return "ended"
+    if rental.phase in (Phase.ENDING, Phase.UNDOING):
+        return "ending"
+    healths = {_member_health(member) for member in rental.members if not member.replaced_by} - {"ended", "ending"}
+    if healths == {"healthy"}:
+        return "healthy"
+    if "healthy" in healths:
+        return "degraded"
+    return "starting" if "starting" in healths and not healths & {"lost", "unreachable"} else "unhealthy"

@@ -14,7 +14,8 @@ from gpubroker.messaging import relay
 from gpubroker.messaging.price_stream import partition_of, rows
 from gpubroker.offers.integrations import use_cases
 from gpubroker.offers.integrations.store import Integration
-from gpubroker.offers.snapshot import health_changes, price_changes
+from gpubroker.offers.offer import Availability
+from gpubroker.offers.snapshot import availability_changes, health_changes, price_changes
 from gpubroker.offers.state import PartState
 from gpubroker.offers.store import Fact
 from gpubroker.storage.outbox import encode
@@ -67,6 +68,7 @@ def sample_of(kind: str) -> dict[str, Any]:
 
 def test_each_sample_keeps_its_schema() -> None:
     jsonschema.validate(sample_of("ProviderHealthChanged")["detail"], schema_of("ProviderHealthChanged"))
+    jsonschema.validate(sample_of("AvailabilityChanged")["detail"], schema_of("AvailabilityChanged"))
     jsonschema.validate(sample_of("PriceChanged"), schema_of("PriceChanged"))
 
 
@@ -144,3 +146,24 @@ def test_no_fact_of_an_integration_has_room_for_a_key(kind: str) -> None:  # R9.
     schema = schema_of(kind)
     assert schema["additionalProperties"] is schema["properties"]["data"]["additionalProperties"] is False
     assert set(schema["properties"]["data"]["properties"]) == {"integration_id", "version"}
+
+
+def test_a_change_of_availability_is_published_as_its_schema_says(published: Published) -> None:
+    gone, scarce, same = an_offer(1, region=None), an_offer(2), an_offer(3)
+    now = [replace(scarce, availability=Availability.LIMITED), same, an_offer("new")]
+    changes = availability_changes({offer.offer_id: offer for offer in (gone, scarce, same)}, now)
+
+    told = {"provider": "vastai", "changes": changes, "timestamp": "2026-05-24T10:00:00.000Z"}
+    relayed(Fact(Event("AvailabilityChanged", "vastai", told)))
+    (entry,) = published.entries
+    detail = json.loads(entry["Detail"])
+    jsonschema.validate(detail, schema_of("AvailabilityChanged"))
+    sample = sample_of("AvailabilityChanged")
+    assert (entry["DetailType"], entry["Source"]) == (sample["detail-type"], sample["source"])
+    assert set(detail) == set(sample["detail"])
+    before = scarce.availability.value
+    assert {change["offer_id"]: (change["was"], change["now"]) for change in changes} == {
+        gone.offer_id: (before, "unlisted"),
+        scarce.offer_id: (before, "limited"),
+        an_offer("new").offer_id: ("unlisted", before),
+    }

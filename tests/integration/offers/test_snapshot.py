@@ -297,3 +297,24 @@ def test_half_is_the_bound_of_what_is_believed_at_once():
     assert snapshot.suspicious(had, 19)
     assert not snapshot.suspicious(had, 20)
     assert not snapshot.suspicious(replace(had, offers=9), 0), "a small provider may well be sold out"
+
+
+def test_offers_that_come_go_or_run_short_are_told_of_once_and_with_their_write(table):
+    """R11.4 (240): the fact behind the channel `availability`."""
+    before = take(FIRST, answer(OFFERS)).state
+    assert outbox(table) == [], "a first answer is no news of each offer"
+    scarce = replace(OFFERS[1], availability=Availability.LIMITED)
+    after = take(before, answer([scarce, *OFFERS[2:], an_offer("new")], AT + 20)).state
+    (event,) = outbox(table)
+    assert (event["type"], event["target"], event["data"]["provider"]) == ("AvailabilityChanged", "bus", "vastai")
+    told = {change["offer_id"]: (change["was"], change["now"]) for change in event["data"]["changes"]}
+    usual = OFFERS[0].availability.value
+    assert told == {
+        OFFERS[0].offer_id: (usual, "unlisted"),
+        scarce.offer_id: (usual, "limited"),
+        an_offer("new").offer_id: ("unlisted", usual),
+    }
+    with pytest.raises(StaleVersion):
+        take(before, answer(OFFERS[5:], AT + 20))
+    take(after, answer([scarce, *OFFERS[2:], an_offer("new")], AT + 40))
+    assert len(outbox(table)) == 1

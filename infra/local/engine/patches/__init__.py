@@ -19,6 +19,7 @@ NAMES = (
     "tables",
     "table_queries",
     "http_requests",
+    "websocket_handshakes",
     "bounded_memory",
     "saved_state",
 )

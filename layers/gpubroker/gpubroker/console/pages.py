@@ -44,7 +44,8 @@ ASSETS = MappingProxyType(
     }
 )
 
-# Swagger UI sets style attributes and draws its icons from data: addresses; scripts are files of ours only.
+# Swagger UI sets style attributes and draws its icons from data: addresses; scripts are files of ours only. 'self' is
+# the WebSocket of this host as well (CSP 3, "Does url match expression in origin").
 _CONTENT_POLICY = "; ".join(
     [
         "default-src 'none'",

@@ -22,4 +22,5 @@ def viewer_address(event: Mapping[str, Any], headers: Mapping[str, str]) -> str:
     secret = _origin_secret()
     if told and proof and secret and hmac.compare_digest(proof.encode(), secret.encode()):
         return told.rpartition(":")[0].strip("[]")
-    return str(event["requestContext"]["http"].get("sourceIp", ""))
+    context = event["requestContext"]
+    return str((context.get("http") or context["identity"]).get("sourceIp", ""))  # a WebSocket's has an identity

@@ -21,6 +21,7 @@ from gpubroker.offers.offer import Offer
 from gpubroker.offers.state import PartState, transitions
 from gpubroker.offers.store import Fact
 
+UNLISTED = "unlisted"
 FEW = 10
 CONFIRMATIONS = 2
 _CHANGES_PER_EVENT = 300  # about 350 bytes each; an outbox entry must stay well under 400 KB
@@ -162,6 +163,30 @@ def price_changes(old: Mapping[str, Offer], new: Iterable[Offer], timestamp: str
     ]
 
 
+def availability_changes(old: Mapping[str, Offer], new: Iterable[Offer]) -> list[dict[str, Any]]:
+    """Offers that came, went, or are said to be otherwise available; `unlisted` is not on the market at all."""
+    now = {offer.offer_id: offer for offer in new}
+    changes = []
+    for offer_id in sorted(old.keys() | now.keys()):
+        was, is_now = old.get(offer_id), now.get(offer_id)
+        told = is_now or was
+        before = was.availability.value if was else UNLISTED
+        after = is_now.availability.value if is_now else UNLISTED
+        if told is not None and before != after:
+            changes.append(
+                {
+                    "offer_id": offer_id,
+                    "was": before,
+                    "now": after,
+                    "gpu_type": told.gpu_model,
+                    "gpu_count": told.gpu_count,
+                    "region": told.region,
+                    "spot": told.spot,
+                }
+            )
+    return changes
+
+
 def health_changes(before: PartState, after: PartState) -> list[Fact]:
     """The events of a provider that fell ill or got well, or whose circuit opened or closed (checklist 322, R3.6)."""
     moment = datetime.fromtimestamp(after.checked_at, UTC)
@@ -214,6 +239,16 @@ def _rewritten(before: PartState, good: PartState, changed: dict[str, list[Offer
         for start in range(0, len(changes), _CHANGES_PER_EVENT):
             records = {"records": changes[start : start + _CHANGES_PER_EVENT]}
             made.append(Fact(Event("PricesChanged", good.provider, records, occurred_at=moment), "prices"))
+        if before.fetched_at is not None:  # the first answer of all is no news of each offer
+            was = {offer_id: offer for offer_id, offer in old.items() if parts.bucket_of(offer_id) in names}
+            came_or_went = availability_changes(was, (offer for name in names for offer in changed[name]))
+            for start in range(0, len(came_or_went), _CHANGES_PER_EVENT):
+                told = {
+                    "provider": good.provider,
+                    "changes": came_or_went[start : start + _CHANGES_PER_EVENT],
+                    "timestamp": iso(moment),
+                }
+                made.append(Fact(Event("AvailabilityChanged", good.provider, told, occurred_at=moment)))
         if max(changed) in names:  # once, with the last group
             made += health_changes(before, good)
         return made

@@ -16,6 +16,7 @@ function draw(answer) {
   const rows = document.createDocumentFragment();
   for (const offer of answer.offers) {
     const row = document.createElement("tr");
+    row.dataset.offer = offer.offer_id;
     cell(row, offer.gpu_model);
     const others = offer.other_sources.map((source) => source.provider);
     const seller = [offer.provider, ...(others.length ? [`(also ${others.join(", ")})`] : [])].join(" ");
@@ -24,7 +25,7 @@ function draw(answer) {
     cell(row, offer.gpu_count, "number");
     cell(row, offer.vram_gb_per_gpu ? `${offer.vram_gb_per_gpu} GB` : "not said", "number");
     cell(row, offer.spot ? "spot" : "on demand");
-    cell(row, offer.price_per_gpu_hour === null ? "not said" : dollars.format(offer.price_per_gpu_hour), "number");
+    cell(row, offer.price_per_gpu_hour === null ? "not said" : dollars.format(offer.price_per_gpu_hour), "number price");
     const action = document.createElement(offer.rentable ? "button" : "a");
     if (offer.rentable) {
       action.type = "button";
@@ -96,4 +97,47 @@ byId("leave").addEventListener("click", async () => {
   location.reload();
 });
 
+// Prices move while the page is looked at: a WebSocket tells, and says after a break what was missed.
+const live = { sequence: null, wait: 1000, due: null };
+
+function heard(message) {
+  if (message.type === "batch") message.messages.forEach(heard);
+  if (Number.isInteger(message.sequence)) live.sequence = Math.max(live.sequence ?? 0, message.sequence);
+  if (message.type === "connection") {
+    live.wait = 1000;
+    byId("live").textContent = "Prices move here as they move there.";
+  }
+  if (message.type === "price_update") moved(message);
+  if (message.type === "availability" || message.type === "gap") askSoon();
+}
+
+function moved(update) {
+  const row = byId("offers").querySelector(`tr[data-offer="${CSS.escape(update.offer_id)}"]`);
+  if (!row) return;
+  const price = row.querySelector(".price");
+  price.textContent = dollars.format(update.new_price);
+  price.classList.remove("up", "down");
+  price.classList.add(update.new_price > update.old_price ? "up" : "down");
+}
+
+// Offers that come and go change which are the cheapest; the list is asked again, at most every ten seconds.
+function askSoon() {
+  live.due ??= setTimeout(() => { live.due = null; if (!document.hidden) ask(); }, 10000);
+}
+
+function listen() {
+  const query = new URLSearchParams({ channels: "price_updates,availability", batch: "true" });
+  if (live.sequence !== null) query.set("last_sequence", live.sequence);
+  const socket = new WebSocket(`${location.origin.replace(/^http/, "ws")}/ws/providers/?${query}`);
+  const pulse = setInterval(() => { if (socket.readyState === WebSocket.OPEN) socket.send('{"type":"ping"}'); }, 300000);
+  socket.addEventListener("message", (event) => heard(JSON.parse(event.data)));
+  socket.addEventListener("close", () => {
+    clearInterval(pulse);
+    byId("live").textContent = "";
+    setTimeout(listen, live.wait * (0.5 + Math.random()));
+    live.wait = Math.min(live.wait * 2, 60000);
+  });
+}
+
 ask();
+listen();

@@ -1,0 +1,1 @@
+"""WebSockets: connections, what they subscribe to, and how a fact reaches them."""

@@ -1,0 +1,1 @@
+"""Server-sent events: the same public messages, one way, over plain HTTP."""
