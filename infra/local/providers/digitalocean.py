@@ -4,8 +4,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from infra.local.providers import vms
 from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, cut, refusing, rows_under
-from infra.local.providers.world import Shape, chance, on_demand_of
+from infra.local.providers.world import Rented, Shape, chance, on_demand_of
 
 SLUG = "digitalocean"
 
@@ -85,11 +86,95 @@ async def _sizes(call: Call) -> Response:
     return answer({"sizes": found, "links": links, "meta": {"total": len(rows)}})
 
 
+def _droplet(call: Call, instance: Rented) -> dict[str, Any]:
+    shape = call.world.shape_of(instance)
+    booted = call.world.booted(instance)
+    status = "off" if instance.broken else "active" if booted >= 1 else "new"
+    public = {"ip_address": call.world.address_of(instance), "netmask": "255.255.240.0", "type": "public"}
+    private = {"ip_address": "10.114.0.2", "netmask": "255.255.240.0", "type": "private"}
+    return {
+        "id": int(instance.instance_id),
+        "name": instance.label,
+        "status": status,
+        "region": {"slug": shape.region} if shape else None,
+        "size_slug": shape.details["name"] if shape else None,
+        "size": size_of(shape, [shape.region]) if shape else None,
+        "networks": {"v4": [private, public] if booted >= 0.5 else [], "v6": []},
+    }
+
+
+async def _create(call: Call) -> Response:
+    wanted = await call.json()
+    wanted = wanted if isinstance(wanted, dict) else {}
+    shape = vms.shape_of(call, SLUG, wanted.get("size"), wanted.get("region"))
+    known = {str(number) for number in vms.keys_of(call, SLUG)}
+    if shape is None or not wanted.get("name") or not wanted.get("image"):
+        return _unprocessable("You specified an invalid size, region, image or name for Droplet creation.")
+    if not {str(one) for one in wanted.get("ssh_keys", ())} <= known:
+        return _unprocessable("A given SSH key is not known.")
+    if shape.stock <= 0:
+        return _unprocessable("Size is not available in this region.")
+    return answer({"droplet": _droplet(call, vms.rent(call, SLUG, shape, wanted, label=wanted["name"]))}, 202)
+
+
+def _unprocessable(message: str) -> Response:
+    return answer({"id": "unprocessable_entity", "message": message}, 422)
+
+
+async def _list(call: Call) -> Response:
+    """GPU Droplets are listed when they are asked for only."""
+    gpus = call.request.query_params.get("type") == "gpus"
+    rows = [_droplet(call, one) for one in call.world.running(SLUG, call.account)] if gpus else []
+    found, page, pages = cut(rows, call, size="per_page", default=20, most=200)
+    links = {"pages": {"next": f"{call.request.url.replace_query_params(page=page + 1)}"}} if page < pages else {}
+    return answer({"droplets": found, "links": links, "meta": {"total": len(rows)}})
+
+
+async def _get(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    return _refuse(404) if instance is None else answer({"droplet": _droplet(call, instance)})
+
+
+async def _end(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    if instance is None:
+        return _refuse(404)
+    call.world.end(instance)
+    return Response(status_code=204)
+
+
+async def _keys(call: Call) -> Response:
+    rows = [{"id": int(number), "public_key": text} for number, text in vms.keys_of(call, SLUG).items()]
+    return answer({"ssh_keys": rows, "links": {}, "meta": {"total": len(rows)}})
+
+
+async def _add_key(call: Call) -> Response:
+    wanted = await call.json()
+    keys = vms.keys_of(call, SLUG)
+    text = wanted.get("public_key") if isinstance(wanted, dict) else None
+    if not vms.is_key(text) or text in keys.values():
+        return _unprocessable("SSH Key is already in use on your account, or is none.")
+    number = 500_000 + call.world.next_serial()
+    keys[str(number)] = str(text)
+    call.world.save()
+    return answer({"ssh_key": {"id": number, "name": wanted.get("name"), "public_key": text}}, 201)
+
+
+_refuse = refusing(lambda status, message: {"id": message.lower().replace(" ", "_"), "message": message})
+
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
-    operations=(Operation("GET", "/v2/sizes", "list", _sizes),),
-    refuse=refusing(lambda status, message: {"id": message.lower().replace(" ", "_"), "message": message}),
+    operations=(
+        Operation("GET", "/v2/sizes", "list", _sizes),
+        Operation("POST", "/v2/droplets", "create", _create),
+        Operation("GET", "/v2/droplets", "find", _list),
+        Operation("GET", "/v2/droplets/{id}", "get", _get),
+        Operation("DELETE", "/v2/droplets/{id}", "end", _end),
+        Operation("GET", "/v2/account/keys", "keys", _keys),
+        Operation("POST", "/v2/account/keys", "keys", _add_key),
+    ),
+    refuse=_refuse,
     rows_of=rows_under("sizes"),
     account=bearer_account(SLUG),
 )

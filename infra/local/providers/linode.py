@@ -4,9 +4,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from infra.local.providers import vms
 from infra.local.providers.machines import stocked
 from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, cut, refusing, rows_under
-from infra.local.providers.world import Shape
+from infra.local.providers.world import Rented, Shape
 
 SLUG = "linode"
 
@@ -74,14 +75,75 @@ async def _availability(call: Call) -> Response:
     return _paged(call, rows)
 
 
+def _instance(call: Call, instance: Rented) -> dict[str, Any]:
+    shape = call.world.shape_of(instance)
+    booted = call.world.booted(instance)
+    status = (
+        "offline" if instance.broken else "running" if booted >= 1 else "booting" if booted > 0.5 else "provisioning"
+    )
+    return {
+        "id": int(instance.instance_id),
+        "label": instance.label,
+        "status": status,
+        "type": shape.details["name"] if shape else None,
+        "region": shape.region if shape else None,
+        "image": instance.request.get("image"),
+        "ipv4": [call.world.address_of(instance), "192.168.128.5"],
+        "hypervisor": "kvm",
+    }
+
+
+def _reason(text: str, field: str | None = None) -> Response:
+    return answer({"errors": [{"reason": text, **({"field": field} if field else {})}]}, 400)
+
+
+async def _create(call: Call) -> Response:
+    wanted = await call.json()
+    wanted = wanted if isinstance(wanted, dict) else {}
+    shape = vms.shape_of(call, SLUG, wanted.get("type"), wanted.get("region"))
+    if shape is None:
+        return _reason("type or region is not valid", "type")
+    if not wanted.get("root_pass") or not all(vms.is_key(key) for key in wanted.get("authorized_keys", ())):
+        return _reason("root_pass is required and authorized_keys are OpenSSH lines", "root_pass")
+    if wanted.get("label") in {one.label for one in call.world.running(SLUG, call.account)}:
+        return _reason("Label must be unique among your linodes", "label")
+    if shape.stock <= 0:
+        return _reason("The requested plan is currently unavailable in this region.", "type")
+    kept = {name: value for name, value in wanted.items() if name != "root_pass"}
+    return answer(_instance(call, vms.rent(call, SLUG, shape, kept, label=wanted.get("label") or "")))
+
+
+async def _list(call: Call) -> Response:
+    return _paged(call, [_instance(call, one) for one in call.world.running(SLUG, call.account)])
+
+
+async def _get(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    return _refuse(404) if instance is None else answer(_instance(call, instance))
+
+
+async def _end(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    if instance is None:
+        return _refuse(404)
+    call.world.end(instance)
+    return answer({})
+
+
+_refuse = refusing(lambda status, message: {"errors": [{"reason": message}]})
+
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(
         Operation("GET", "/v4/linode/types", "list", _types, needs_key=False),
         Operation("GET", "/v4/regions/availability", "list", _availability, needs_key=False),
+        Operation("POST", "/v4/linode/instances", "create", _create),
+        Operation("GET", "/v4/linode/instances", "find", _list),
+        Operation("GET", "/v4/linode/instances/{id}", "get", _get),
+        Operation("DELETE", "/v4/linode/instances/{id}", "end", _end),
     ),
-    refuse=refusing(lambda status, message: {"errors": [{"reason": message}]}),
+    refuse=_refuse,
     rows_of=rows_under("data"),
     account=bearer_account(SLUG),
 )

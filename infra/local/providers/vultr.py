@@ -4,9 +4,10 @@ from typing import Any
 
 from starlette.responses import Response
 
+from infra.local.providers import vms
 from infra.local.providers.machines import stocked
 from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
-from infra.local.providers.world import Shape
+from infra.local.providers.world import Rented, Shape
 
 SLUG = "vultr"
 
@@ -68,6 +69,83 @@ async def _availability(call: Call) -> Response:
     return answer({"available_plans": free})
 
 
+def _instance(call: Call, instance: Rented) -> dict[str, Any]:
+    shape = call.world.shape_of(instance)
+    booted = call.world.booted(instance)
+    status, power, server = ("pending", "stopped", "none")
+    if booted > 0.3:
+        status, power, server = ("active", "running", "installingbooting")
+    if booted >= 1:
+        server = "ok"
+    if instance.broken:
+        status, power, server = ("active", "stopped", "ok")
+    return {
+        "id": instance.instance_id,
+        "label": instance.label,
+        "status": status,
+        "power_status": power,
+        "server_status": server,
+        "main_ip": call.world.address_of(instance) if booted > 0.3 else "0.0.0.0",
+        "region": shape.region if shape else None,
+        "plan": shape.details["name"] if shape else None,
+        "os_id": instance.request.get("os_id"),
+    }
+
+
+def _error(message: str) -> Response:
+    return answer({"error": message, "status": 400}, 400)
+
+
+async def _create(call: Call) -> Response:
+    wanted = await call.json()
+    wanted = wanted if isinstance(wanted, dict) else {}
+    shape = vms.shape_of(call, SLUG, wanted.get("plan"), wanted.get("region"))
+    if shape is None or not wanted.get("os_id"):
+        return _error("Invalid plan, region or os_id.")
+    if not set(wanted.get("sshkey_id", ())) <= set(vms.keys_of(call, SLUG)):
+        return _error("Invalid sshkey_id.")
+    if shape.stock <= 0:
+        return _error("Plan is not available in the selected region.")
+    made = vms.rent(call, SLUG, shape, wanted, label=wanted.get("label") or "", uuid=True)
+    return answer({"instance": _instance(call, made) | {"default_password": "v5{Fkvb#2ycPGwHs"}}, 202)
+
+
+async def _list(call: Call) -> Response:
+    rows = [_instance(call, one) for one in call.world.running(SLUG, call.account)]
+    return answer({"instances": rows, "meta": {"total": len(rows), "links": {"next": "", "prev": ""}}})
+
+
+async def _get(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    return _refuse(404) if instance is None else answer({"instance": _instance(call, instance)})
+
+
+async def _end(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    if instance is None:
+        return _refuse(404)
+    call.world.end(instance)
+    return Response(status_code=204)
+
+
+async def _keys(call: Call) -> Response:
+    rows = [{"id": key_id, "ssh_key": text} for key_id, text in vms.keys_of(call, SLUG).items()]
+    return answer({"ssh_keys": rows, "meta": {"total": len(rows), "links": {"next": "", "prev": ""}}})
+
+
+async def _add_key(call: Call) -> Response:
+    wanted = await call.json()
+    text = wanted.get("ssh_key") if isinstance(wanted, dict) else None
+    if not vms.is_key(text):
+        return _error("Invalid SSH key.")
+    key_id = vms.uuid_of("key", SLUG, call.account, text)
+    vms.keys_of(call, SLUG)[key_id] = str(text)
+    call.world.save()
+    return answer({"ssh_key": {"id": key_id, "name": wanted.get("name"), "ssh_key": text}}, 201)
+
+
+_refuse = refusing(lambda status, message: {"error": message, "status": status})
+
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
@@ -75,8 +153,14 @@ SERVICE = Service(
         Operation("GET", "/v2/plans", "list", _cloud, needs_key=False),
         Operation("GET", "/v2/plans-metal", "list", _metal, needs_key=False),
         Operation("GET", "/v2/regions/{region}/availability", "list", _availability, needs_key=False),
+        Operation("POST", "/v2/instances", "create", _create),
+        Operation("GET", "/v2/instances", "find", _list),
+        Operation("GET", "/v2/instances/{id}", "get", _get),
+        Operation("DELETE", "/v2/instances/{id}", "end", _end),
+        Operation("GET", "/v2/ssh-keys", "keys", _keys),
+        Operation("POST", "/v2/ssh-keys", "keys", _add_key),
     ),
-    refuse=refusing(lambda status, message: {"error": message, "status": status}),
+    refuse=_refuse,
     rows_of=rows_under("plans", "plans_metal"),
     account=bearer_account(SLUG),
 )

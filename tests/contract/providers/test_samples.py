@@ -94,9 +94,9 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "digitalocean": (
         [
-            ("H100", 1, 80, None, "us-east", 3_390_000, False, "available", False),
-            ("H100", 1, 80, None, "ca", 3_390_000, False, "available", False),
-            ("H100", 8, 80, None, "us-east", 23_920_000, False, "available", False),
+            ("H100", 1, 80, None, "us-east", 3_390_000, False, "available", True),
+            ("H100", 1, 80, None, "ca", 3_390_000, False, "available", True),
+            ("H100", 8, 80, None, "us-east", 23_920_000, False, "available", True),
             ("MI300X", 1, 192, None, None, 1_990_000, False, "unavailable", False),
             ("RTX 6000 Ada", 1, 48, None, "ca", 1_570_000, False, "unavailable", False),
         ],
@@ -104,7 +104,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "linode": (
         [
-            ("RTX 4000 Ada", 1, 20, None, "us-central", 520_000, False, "available", False),
+            ("RTX 4000 Ada", 1, 20, None, "us-central", 520_000, False, "available", True),
             ("RTX 4000 Ada", 1, 20, None, "ap-northeast", 624_000, False, "unavailable", False),
             ("Quadro RTX 6000", 2, 24, None, None, 3_000_000, False, "unknown", False),
         ],
@@ -112,8 +112,8 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "scaleway": (
         [
-            ("L4", 1, 24, None, "eu-west", 837_900, False, "available", False),
-            ("H100", 8, 80, "SXM5", "eu-west", 25_726_882, False, "limited", False),
+            ("L4", 1, 24, None, "eu-west", 837_900, False, "available", True),
+            ("H100", 8, 80, "SXM5", "eu-west", 25_726_882, False, "limited", True),
             ("H100", 1, 80, "PCIe", "eu-central", 3_049_956, False, "unavailable", False),
             ("L4", 1, 24, None, "eu-central", 837_900, False, "unknown", False),
         ],
@@ -121,9 +121,9 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "vultr": (
         [
-            ("A100", 1, 80, None, "us-east", 2_397_000, False, "available", False),
+            ("A100", 1, 80, None, "us-east", 2_397_000, False, "available", True),
             ("A100", 1, 80, None, "eu-central", 2_397_000, False, "unavailable", False),
-            ("A16", 1, 2, None, "us-east", 59_000, False, "unknown", False),
+            ("A16", 1, 2, None, "us-east", 59_000, False, "unknown", True),
             ("A16", 4, 16, None, None, 1_884_000, False, "unavailable", False),
             ("L40S", 8, 48, "PCIe", "us-east", 16_438_356, False, "available", False),
             ("H100", 8, 80, "SXM5", "us-central", 23_920_000, False, "unknown", False),
@@ -190,8 +190,8 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "verda": (
         [
-            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", False),
-            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", False),
+            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", True),
+            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", True),
             ("H100", 1, 80, "SXM5", None, 800_000, True, "unavailable", False),
             ("A100", 8, 80, "SXM4", None, 10_320_000, False, "unavailable", False),
             ("A100", 8, 80, "SXM4", "eu-north", 3_600_000, True, "available", False),
@@ -200,7 +200,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "hyperstack": (
         [
-            ("H100", 1, 80, "PCIe", "ca", 1_900_000, False, "available", False),
+            ("H100", 1, 80, "PCIe", "ca", 1_900_000, False, "available", True),
             ("H100", 8, 80, "PCIe", "ca", 15_200_000, False, "unavailable", False),
         ],
         {"value": 1, "no price of this GPU": 1},

@@ -97,5 +97,14 @@ def _offers(size: Size, fetched_at: datetime) -> Iterable[Offer]:
             availability=Availability.AVAILABLE if free else Availability.UNAVAILABLE,
             availability_confidence=0.8,
             compliance_tags=tags(SLUG),
+            rentable=free,
+            launch={"size": size.slug, "region": region, "image": _image(size.gpu_info)} if region else {},
             fetched_at=fetched_at,
         )
+
+
+def _image(gpu: Gpu) -> str:
+    """The image with drivers that a size of this GPU takes; the names say H100 and are for every NVIDIA GPU."""
+    if gpu.model.startswith("amd"):
+        return "gpu-amd-base"
+    return "gpu-h100x8-base" if gpu.count == 8 else "gpu-h100x1-base"

@@ -120,5 +120,7 @@ def _offers(kind: Type, stock: Mapping[str, bool], fetched_at: datetime) -> Iter
             ],
             availability_confidence=0.0 if free is None else 0.8,
             compliance_tags=tags(SLUG),
+            rentable=bool(free),
+            launch={"type": kind.id, "region": region} if region else {},
             fetched_at=fetched_at,
         )

@@ -141,6 +141,8 @@ def _offers(
             ],
             availability_confidence=0.0 if free is None else 0.8,
             compliance_tags=tags(SLUG),
+            rentable=gpus_of is _cloud_gpus and place is not None and free is not False,
+            launch={"plan": plan.id, "region": place} if place else {},
             fetched_at=fetched_at,
         )
 
