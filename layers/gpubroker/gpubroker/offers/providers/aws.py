@@ -28,6 +28,7 @@ from gpubroker.offers.regions import canonical_region
 SLUG = "aws"
 ORIGIN = "https://api.pricing.us-east-1.amazonaws.com"
 SOURCE = f"AWSPriceListService.GetProducts + instance families as of {AS_OF}"
+KEY_PARTS = ("access_key_id", "secret_access_key")
 
 REGIONS = (
     "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-west-1", "eu-west-2",

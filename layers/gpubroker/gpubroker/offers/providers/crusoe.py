@@ -28,6 +28,7 @@ from gpubroker.offers.regions import canonical_region
 SLUG = "crusoe"
 ORIGIN = "https://api.crusoecloud.com"
 SOURCE = "GET /projects/{project}/compute/vms/types + GET /capacities"
+KEY_PARTS = ("access_key", "secret_key", "project")
 
 _VERSION = "/v1alpha5"
 

@@ -27,6 +27,7 @@ SLUG = "fluidstack"
 ORIGIN = "https://api.atlas.fluidstack.io"
 SOURCE = "GET /api/v1alpha1/instance-types + GET /api/v1alpha1/capacity"
 FORMER_SOURCE = "GET /list_available_configurations"
+KEY_PARTS = ("api_key", "project")
 
 _REGION = re.compile(r"[a-z0-9][a-z0-9-]{0,40}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([MGT]?)i?B?")

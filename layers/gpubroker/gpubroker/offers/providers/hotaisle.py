@@ -25,6 +25,7 @@ ORIGIN = "https://admin.hotaisle.app"
 SOURCE = "GET /api/teams/{team}/virtual_machines/available/ + VRAM per model"
 REGION = "us-michigan-1"
 """The one place they have; no answer names it."""
+KEY_PARTS = ("api_key", "team")
 
 _GIB = 1024**3
 

@@ -27,6 +27,7 @@ SLUG = "latitude"
 ORIGIN = "https://api.latitude.sh"
 SOURCE = "GET /plans"
 VM_SOURCE = "GET /plans/virtual_machines"
+KEY_PARTS = ("api_key", "project")
 
 _PAGE = 100
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([TG])I?B", re.IGNORECASE)

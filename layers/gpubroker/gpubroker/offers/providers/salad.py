@@ -24,6 +24,7 @@ from gpubroker.offers.offer import Availability, Offer, offer_id_of
 SLUG = "salad"
 ORIGIN = "https://api.salad.com"
 SOURCE = "GET /api/public/organizations/{organization}/gpu-classes (GPU alone; vCPU and RAM are billed on top)"
+KEY_PARTS = ("api_key", "organization")
 
 
 class Price(wire.Row):

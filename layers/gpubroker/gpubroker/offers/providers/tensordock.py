@@ -25,6 +25,7 @@ from gpubroker.offers.regions import canonical_region
 SLUG = "tensordock"
 ORIGIN = "https://dashboard.tensordock.com"
 SOURCE = "GET /api/v2/locations"
+KEY_PARTS = ("api_key", "api_token")
 
 DISK_GB = 100
 """The least that a machine is created with, and what the listed prices include."""
