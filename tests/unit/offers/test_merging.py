@@ -112,7 +112,7 @@ def resold(offers, share=0.3, seed=5):
     draw = random.Random(seed)
     made = []
     for number, offer in enumerate(offers):
-        if offer.provider in ("hyperstack", "lambdalabs") and draw.random() < share:
+        if offer.provider in RESOLD and draw.random() < share:
             place = f"place-{number}"
             own = an_offer(number, offer.provider, price=draw.uniform(0.1, 4), native_region=place, spot=offer.spot)
             again = an_offer(

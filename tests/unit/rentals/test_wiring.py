@@ -7,7 +7,7 @@ import pytest
 
 from gpubroker import composition
 from gpubroker.offers import errors
-from gpubroker.offers.instances import accounts
+from gpubroker.offers.instances import accounts, guarded
 from gpubroker.offers.instances.port import Instance, InstanceOrder, InstanceStatus
 from gpubroker.offers.offer import Availability, Offer
 from gpubroker.rentals import ports
@@ -76,6 +76,10 @@ def wired(monkeypatch: pytest.MonkeyPatch) -> Any:
     def wire(account: Account, lookup: Lookup) -> None:
         monkeypatch.setattr(accounts, "asked", lambda slug, tenant, ask: ask(account))
         monkeypatch.setattr(composition, "_offer_lookup", lambda: lookup)
+        # What guards the calls stands in a table, and is tested with one (tests/integration/offers).
+        monkeypatch.setattr(guarded, "GuardedInstances", lambda slug, api, breakers, slots: api)
+        for shared in ("_instance_breakers", "_instance_slots"):
+            monkeypatch.setattr(composition, shared, lambda: None)
 
     return wire
 
