@@ -40,6 +40,8 @@ TAGS = {
     "offers": "What can be rented, where, at what price; filtered, ranked, explained.",
     "rentals": "Renting, watching, scaling and ending.",
     "favorites": "Offers that one keeps an eye on.",
+    "alerts": "Being told when a price falls far enough.",
+    "notifications": "What one was told, how one wants to be told, and where.",
     "identity": "Accounts, sessions, keys, service and agent credentials, plans.",
     "administration": "For administrators.",
     "internal": "For other services of the house, with a service token; not reachable through the public edge.",

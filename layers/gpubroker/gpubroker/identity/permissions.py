@@ -10,6 +10,9 @@ OFFERS_READ = "offers:read"
 RENTALS_READ = "rentals:read"
 RENTALS_WRITE = "rentals:write"
 FAVORITES_WRITE = "favorites:write"
+ALERTS_READ = "alerts:read"
+ALERTS_WRITE = "alerts:write"
+NOTIFICATIONS_MANAGE = "notifications:manage"
 KEYS_MANAGE = "keys:manage"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
@@ -19,18 +22,22 @@ SCOPES: dict[str, str] = {
     RENTALS_READ: "Read one's rentals and how to connect to them",
     RENTALS_WRITE: "Request, scale and end rentals",
     FAVORITES_WRITE: "Keep favourite offers",
+    ALERTS_READ: "Read one's price alerts",
+    ALERTS_WRITE: "Make, change and delete price alerts",
+    NOTIFICATIONS_MANAGE: "Read one's notifications, and say how to be told",
     KEYS_MANAGE: "Make, list and revoke API keys",
     ADMIN_ALL: "Administer users, plans and service accounts",
     INTERNAL_ALL: "Call the internal API",
 }
 
-_USER = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE, KEYS_MANAGE})
+_AGENT = frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE, ALERTS_READ, ALERTS_WRITE})
+_USER = _AGENT | {NOTIFICATIONS_MANAGE, KEYS_MANAGE}
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
-    "agent": frozenset({OFFERS_READ, RENTALS_READ, RENTALS_WRITE, FAVORITES_WRITE}),
+    "agent": _AGENT,
     "service": frozenset({OFFERS_READ, RENTALS_READ, INTERNAL_ALL}),
 }
 
@@ -57,6 +64,22 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v2/users/favorites"),
         ("DELETE", "/api/v2/users/favorites/{offer_id}"),
     ),
+    ALERTS_READ: (("GET", "/api/v2/alerts"), ("GET", "/api/v2/alerts/{alert_id}")),
+    ALERTS_WRITE: (
+        ("POST", "/api/v2/alerts"),
+        ("PATCH", "/api/v2/alerts/{alert_id}"),
+        ("DELETE", "/api/v2/alerts/{alert_id}"),
+    ),
+    NOTIFICATIONS_MANAGE: (
+        ("GET", "/api/v2/notifications"),
+        ("POST", "/api/v2/notifications/{notification_id}/read"),
+        ("POST", "/api/v2/notifications/read-all"),
+        ("GET", "/api/v2/notifications/preferences"),
+        ("PUT", "/api/v2/notifications/preferences"),
+        ("GET", "/api/v2/notifications/devices"),
+        ("POST", "/api/v2/notifications/devices"),
+        ("DELETE", "/api/v2/notifications/devices/{device_id}"),
+    ),
     KEYS_MANAGE: (
         ("GET", "/api/v2/auth/api-keys"),
         ("POST", "/api/v2/auth/api-keys"),
@@ -81,6 +104,8 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/internal/v1/providers/health-summary"),
         ("POST", "/internal/v1/rentals/cost-estimate"),
         ("POST", "/internal/v1/rentals/finalize"),
+        ("POST", "/internal/v1/notifications/price-alert"),
+        ("POST", "/internal/v1/notifications/rental-status"),
     ),
 }
 

@@ -17,12 +17,13 @@ def new_id(
     prefix: str, *, now_ms: Callable[[], int] = _milliseconds, randomness: Callable[[int], bytes] = os.urandom
 ) -> str:
     """A fresh identifier: `<prefix>_` and a ULID (48 bits of milliseconds, 80 random bits, Crockford base 32)."""
-    value = (now_ms() << 80) | int.from_bytes(randomness(10), "big")
-    digits = []
-    for _ in range(26):
-        value, digit = divmod(value, 32)
-        digits.append(_CROCKFORD[digit])
-    return f"{prefix}_{''.join(reversed(digits))}"
+    return f"{prefix}_{_crockford((now_ms() << 80) | int.from_bytes(randomness(10), 'big'))}"
+
+
+def named_id(prefix: str, *parts: object) -> str:
+    """An identifier of the form of `new_id` that the same parts always give (130 bits of SHA-256): what is made once
+    however often somebody sets about making it. It does not sort by time."""
+    return f"{prefix}_{_crockford(int.from_bytes(_digest(parts)[:17], 'big'))}"
 
 
 def stable_id(*parts: object) -> str:
@@ -30,6 +31,18 @@ def stable_id(*parts: object) -> str:
 
     Each part is written with its length before it, so ("ab", "c") and ("a", "bc") differ.
     """
+    return b32encode(_digest(parts)).decode()[:20].lower()
+
+
+def _digest(parts: tuple[object, ...]) -> bytes:
     texts = [str(part) for part in parts]
-    text = "".join(f"{len(part)}:{part}" for part in texts)
-    return b32encode(hashlib.sha256(text.encode()).digest()).decode()[:20].lower()
+    return hashlib.sha256("".join(f"{len(part)}:{part}" for part in texts).encode()).digest()
+
+
+def _crockford(value: int) -> str:
+    """The last 130 bits of a number as 26 digits."""
+    digits = []
+    for _ in range(26):
+        value, digit = divmod(value, 32)
+        digits.append(_CROCKFORD[digit])
+    return "".join(reversed(digits))
