@@ -26,6 +26,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "IDENTITY_TABLE": "identity",
         "OFFERS_TABLE": "offers",
         "RENTALS_TABLE": "rentals",
+        "PRICES_TABLE": "prices",
+        "DELIVERY_TABLE": "delivery",
         "EVENT_BUS": "gpubroker",
         "PRICE_STREAM": "prices",
     }.items():
