@@ -12,17 +12,18 @@ from gpubroker.prices.alerts.rules import Verdict
 from tests.unit.prices.alerts.making import NOW, a_change, after, an_alert
 
 M = 1_500_000
+LATER = after(minutes=1)
 
 
 def nobody(offer_id: str) -> int | None:
     raise AssertionError("the market need not be asked")
 
 
-def verdict(alert: Alert, change: Change, *, now=after(minutes=1), price_of=nobody) -> Verdict:
+def verdict(alert: Alert, change: Change, *, now=LATER, price_of=nobody) -> Verdict:
     return rules.verdict(alert, change, now=now, price_of=price_of)
 
 
-def fired_by(alert: Alert, change: Change, now=after(minutes=1)) -> Alert:
+def fired_by(alert: Alert, change: Change, now=LATER) -> Alert:
     return rules.fired(alert, change.quote, sequence=change.sequence, now=now)
 
 
