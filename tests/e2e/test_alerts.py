@@ -75,7 +75,7 @@ def told(cloud: LocalCloud, event_id: str, *updates: dict[str, Any]) -> None:
     detail = {"updates": updates, "event_id": event_id, "occurred_at": "", "traceparent": None, "correlation_id": "e2e"}
     events = aws.client("events", cloud.environment["aws_endpoint_url"])
     entry = {
-        "EventBusName": cloud.outputs["EventBusName"],
+        "EventBusName": cloud.environment["stack"]["outputs"]["EventBusName"],
         "Source": "gpubroker.prices",
         "DetailType": "PricesUpdated",
         "Detail": json.dumps(detail),

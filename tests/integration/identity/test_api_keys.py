@@ -28,7 +28,15 @@ def test_a_key_calls_as_its_owner(api, person):  # R4.4 (201)
 def test_a_key_without_named_scopes_has_the_owners_but_makes_no_keys(api, person):
     ada = person()
     made = api("create_api_key", {}, token=ada.token).body
-    assert made["scopes"] == ["favorites:write", "offers:read", "rentals:read", "rentals:write"]
+    assert made["scopes"] == [
+        "alerts:read",
+        "alerts:write",
+        "favorites:write",
+        "notifications:manage",
+        "offers:read",
+        "rentals:read",
+        "rentals:write",
+    ]
     assert api("create_api_key", {}, key=made["api_key"]).status == 403
     assert api("list_api_keys", key=made["api_key"]).status == 403
 

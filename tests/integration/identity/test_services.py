@@ -194,7 +194,16 @@ def test_a_module_learns_whose_token_it_was_handed(api, person, internal):  # (3
         "subject": ada.user_id,
         "role": Role.USER,
         "plan": "free",
-        "permissions": ["favorites:write", "keys:manage", "offers:read", "rentals:read", "rentals:write"],
+        "permissions": [
+            "alerts:read",
+            "alerts:write",
+            "favorites:write",
+            "keys:manage",
+            "notifications:manage",
+            "offers:read",
+            "rentals:read",
+            "rentals:write",
+        ],
     }
 
 
