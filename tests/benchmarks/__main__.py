@@ -19,7 +19,7 @@ from typing import Any
 from tests.benchmarks.peers import HOME, ROOT
 
 RESULTS = Path(__file__).with_name("results.json")
-BENCHMARKS = ("warm_list", "queries", "index_build", "topsis", "cold_start", "aws_calls", "local_edge")
+BENCHMARKS = ("warm_list", "queries", "index_build", "topsis", "cold_start", "aws_calls", "alerts", "local_edge")
 LONGEST_S = 900
 
 Result = dict[str, Any]
