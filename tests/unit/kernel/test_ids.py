@@ -1,3 +1,5 @@
+import re
+
 from gpubroker.kernel.ids import named_id, new_id, stable_id
 
 
