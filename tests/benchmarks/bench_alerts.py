@@ -7,6 +7,7 @@ Read units are counted by DynamoDB's rule for a strongly consistent Query: the s
 rounded up to 4 KB, a unit each, and at least one.
 """
 
+import gc
 import os
 import random
 from dataclasses import replace
@@ -91,6 +92,7 @@ def _keep(number: int, *, already: int) -> int:
 
     items = dynamodb_backends[DEFAULT_ACCOUNT_ID]["us-east-1"].tables["prices"].items
     chance = random.Random(1)
+    gc.disable()  # it would look through a growing million of items, again and again
     for count in range(already, number):
         alert = firing(count) if count < FIRING else silent(count, chance)
         for pk, sk in entries_of(alert):
@@ -99,6 +101,7 @@ def _keep(number: int, *, already: int) -> int:
             # As Item does it, but for measuring the whole item with each attribute: minutes of a million.
             dict.update(item.attrs, pk=keys[0], sk=keys[1], tenant=DynamoType({"S": alert.tenant}))
             items[keys[0]][keys[1]] = item
+    gc.enable()
     return number - already
 
 

@@ -19,6 +19,8 @@ from gpubroker import composition
 from gpubroker.delivery.notifications import sns
 from gpubroker.delivery.notifications.ports import Address
 from gpubroker.edge import http, rate_limits
+from gpubroker.edge.rate_limits import Limiter
+from gpubroker.edge.shared_window import Policy
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.messaging import mail
 from tests.integration.prices.conftest import Clock, message
@@ -132,7 +134,9 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
 
     for factory in FACTORIES:
         factory.cache_clear()
-    rate_limits.limiter.cache_clear()
+    # Limits have tests of their own; here nobody must be refused for being fast.
+    generous = Limiter(lambda: None, policies={plan: Policy(1_000_000) for plan in Plan})
+    monkeypatch.setattr(rate_limits, "limiter", lambda: generous)
     monkeypatch.setattr(http, "identify", lambda event, headers: CALLERS.get(headers["x-role"], Caller(Role.ANONYMOUS)))
     monkeypatch.setattr(composition, "_Addresses", lambda: ready.addresses)
     monkeypatch.setattr("gpubroker.kernel.time.utc_now", ready.clock)
@@ -145,4 +149,3 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
     yield ready
     for factory in FACTORIES:
         factory.cache_clear()
-    rate_limits.limiter.cache_clear()

@@ -14,6 +14,8 @@ import pytest
 
 from gpubroker import composition
 from gpubroker.edge import http, rate_limits
+from gpubroker.edge.rate_limits import Limiter
+from gpubroker.edge.shared_window import Policy
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.prices.alerts import workflow
 from gpubroker.prices.alerts.alert import Quote, Selector
@@ -187,7 +189,9 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
 
     for factory in FACTORIES:
         factory.cache_clear()
-    rate_limits.limiter.cache_clear()
+    # Limits have tests of their own; here nobody must be refused for being fast.
+    generous = Limiter(lambda: None, policies={plan: Policy(1_000_000) for plan in Plan})
+    monkeypatch.setattr(rate_limits, "limiter", lambda: generous)
     monkeypatch.setattr(http, "identify", lambda event, headers: CALLERS.get(headers["x-role"], Caller(Role.ANONYMOUS)))
     monkeypatch.setattr(composition, "alert_market", lambda: ready.market)
     monkeypatch.setattr("gpubroker.kernel.time.utc_now", ready.clock)
@@ -197,4 +201,3 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
     yield ready
     for factory in FACTORIES:
         factory.cache_clear()
-    rate_limits.limiter.cache_clear()

@@ -80,8 +80,15 @@ def test_another_offer_fires_it_only_when_the_first_is_too_dear_again_or_gone(pr
 
 
 def test_what_happened_before_it_was_made_is_not_its_business() -> None:
-    assert verdict(an_alert(), a_change(2 * M, M, at=after(seconds=-1))) is Verdict.BEFORE
+    assert verdict(an_alert(), a_change(2 * M, M, at=after(seconds=-10.001))) is Verdict.BEFORE
     assert verdict(an_alert(), a_change(2 * M, M, at=NOW)) is Verdict.FIRES
+
+
+def test_a_change_on_its_way_to_the_table_as_the_alert_looked_there_fires_it_once() -> None:
+    change = a_change(2 * M, M, at=after(seconds=-2))
+    assert verdict(an_alert(), change) is Verdict.FIRES  # it saw the old price
+    met = rules.fired(an_alert(), change.quote, sequence=AT_ONCE, now=NOW)
+    assert verdict(met, change) is Verdict.TOLD  # it saw the new one
 
 
 def test_an_expired_one_does_not_fire_even_if_it_is_still_stored() -> None:

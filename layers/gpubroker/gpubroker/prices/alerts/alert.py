@@ -97,7 +97,7 @@ class Hold:
 class Alert:
     """`user_id` is told when an offer of `selector` comes to cost `max_price_micros` a GPU-hour or less.
 
-    since       changes of before this moment are not its business: it was made, resumed or changed then
+    since       changes of well before this moment are not its business: it was made, resumed or changed then
     expires_at  from then on it does not fire, whether it is still stored or not; None for never
     crossings   how often it has fired
     version     counts the writes

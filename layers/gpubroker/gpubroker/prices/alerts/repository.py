@@ -27,6 +27,7 @@ from gpubroker.storage.transaction import StaleVersion, Writes, transaction
 _TRIES = 8
 _BASE_SECONDS = 0.01
 _LONGEST_SECONDS = 0.5
+_MOST_REMOVED = 25  # expired alerts at a time, so that a request that makes room stays a short one
 _PAGES_KEPT_SECONDS = 14 * 24 * 3600
 
 Rule = Callable[[Alert], tuple[Alert, tuple[Event, ...]]]
@@ -98,12 +99,11 @@ class Alerts:
             _tell(tx, told)
 
     def _made_room(self, tenant: str) -> bool:
-        now, removed = self._clock(), False
-        for alert in self.newest_of(tenant, max(ALERTS.values())):
-            if alert.expired(now):
-                removed = True
-                self._remove(alert)
-        return removed
+        now = self._clock()
+        expired = [alert for alert in self.newest_of(tenant, max(ALERTS.values())) if alert.expired(now)]
+        for alert in expired[-_MOST_REMOVED:]:  # the oldest
+            self._remove(alert)
+        return bool(expired)
 
     def of(self, tenant: str, alert_id: str) -> Alert:
         """One strongly consistent read. Raises AlertNotFound, for another tenant's alert too."""

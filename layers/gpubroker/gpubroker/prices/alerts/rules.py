@@ -12,10 +12,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from gpubroker.kernel.money import MicroUsd
-from gpubroker.prices.alerts.alert import Alert, Change, Hold, Quote
+from gpubroker.prices.alerts.alert import AT_ONCE, Alert, Change, Hold, Quote
 
 OLDEST = timedelta(hours=6)
 """A change that is told later than this is no news. The marker of a crossing (its outbox entry) is kept a week."""
+
+GRACE = timedelta(seconds=10)
+"""From a provider's answer (the change's moment) to the table that an alert looks at as it is made: an alert that was
+made in between has seen the old price, so the change is its business though it is older."""
 
 PriceOf = Callable[[str], MicroUsd | None]
 """The price per GPU-hour of an offer now; None when it is on the market no more."""
@@ -46,12 +50,14 @@ def verdict(alert: Alert, change: Change, *, now: datetime, price_of: PriceOf) -
         gpu_type=quote.gpu_type, region=quote.region, provider=quote.provider, spot=quote.spot
     ):
         return Verdict.UNMOVED
-    if change.at < alert.since:
+    if change.at < alert.since - GRACE:
         return Verdict.BEFORE
     if now - change.at > OLDEST:
         return Verdict.STALE
-    if hold is not None and hold.offer_id == quote.offer_id and change.sequence <= hold.sequence:
-        return Verdict.TOLD
+    if hold is not None and hold.offer_id == quote.offer_id:
+        met = hold.sequence == AT_ONCE and change.at < alert.since  # the alert met the offer at this very price
+        if met or change.sequence <= hold.sequence:
+            return Verdict.TOLD
     if cooling(alert, now):
         return Verdict.QUIET
     if hold is not None and hold.offer_id != quote.offer_id:
