@@ -239,6 +239,7 @@ ANSWERS: dict[str, Any] = {
 }
 # Further statuses with the same answer, and why.
 ALSO: dict[str, dict[str, str]] = {
+    "add_device": {"200": "It was a device already."},
     "add_favorite": {"200": "It was a favourite already."},
     "get_health": {"503": "There is no market to serve."},
 }

@@ -44,6 +44,8 @@ TAGS = {
     "favorites": "Offers that one keeps an eye on.",
     "integrations": "Keys of one's own at providers: rentals there run on one's own account, and the provider bills.",
     "webhooks": "What happens, signed and sent to an address of one's own.",
+    "alerts": "Being told when a price falls far enough.",
+    "notifications": "What one was told, how one wants to be told, and where.",
     "identity": "Accounts, sessions, keys, service and agent credentials, plans.",
     "administration": "For administrators.",
     "internal": "For other services of the house, with a service token; not reachable through the public edge.",

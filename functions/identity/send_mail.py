@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from gpubroker.identity.ses import ses
 from gpubroker.identity.signing import signing_keys
 from gpubroker.identity.use_cases import mailing
 from gpubroker.kernel.time import utc_now
+from gpubroker.messaging.mail import ses
 from gpubroker.messaging.tasks import task
 
 

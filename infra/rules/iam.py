@@ -23,6 +23,7 @@ UNNAMEABLE = {
     "logs:DescribeResourcePolicies": "log delivery of a state machine: the service authorises it account-wide only",
     "logs:DescribeLogGroups": "log delivery of a state machine: the service authorises it account-wide only",
     "dynamodb:ListStreams": "lists; SAM's policy for stream readers",
+    "sns:Unsubscribe": "SNS names no resource for it: the owner of the subscription or of its topic may",
     "kinesis:ListStreams": "lists; SAM's policy for stream readers",
 }
 

@@ -28,6 +28,7 @@ BENCHMARKS = (
     "detector",
     "cold_start",
     "aws_calls",
+    "alerts",
     "local_edge",
     "faulty_providers",
 )

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from gpubroker.delivery.notifications.inbox import Inbox
+from gpubroker.delivery.notifications.notice import Kind, Notice
+from gpubroker.kernel.ids import new_id
+from gpubroker.kernel.time import utc_now
 from infra.openapi import endpoints
 from tests.contract.callers import KINDS, PASSWORD, Callers, Person
 from tests.contract.house import House, Reply
@@ -33,13 +37,22 @@ class Things:
 
     rentals: dict[str, str] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    alerts: dict[str, str] = field(default_factory=dict)
+    devices: dict[str, str] = field(default_factory=dict)
+    notifications: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
     delivery_id: str = ""
 
     def of(self, kind: str, name: str) -> str:
-        mine = {"rental_id": self.rentals, "key_id": self.keys}.get(name)
+        mine = {
+            "rental_id": self.rentals,
+            "key_id": self.keys,
+            "alert_id": self.alerts,
+            "device_id": self.devices,
+            "notification_id": self.notifications,
+        }.get(name)
         if mine is not None:
             return mine.get(kind, mine["free"])
         fixed = {
@@ -59,6 +72,7 @@ class Things:
 # with 422 after the caller was let in, and changes nothing.
 BODIES: dict[Route, Any] = {
     ("POST", "/api/v2/rentals/{rental_id}/scale"): {"action": "add", "count": 1},
+    ("PATCH", "/api/v2/alerts/{alert_id}"): {"paused": True},
     ("PUT", "/api/v2/admin/users/{user_id}/plan"): {"plan": "free"},
     ("PATCH", "/api/v2/webhooks/{webhook_id}"): {"enabled": True},
     ("POST", "/api/v2/webhooks/{webhook_id}/replay"): {"since": "2026-01-01T00:00:00Z"},
@@ -80,9 +94,21 @@ def things(house: House, callers: Callers) -> Things:
     found.webhook_id = _made(house, "/api/v2/webhooks", wanted_hook, callers["enterprise"])["webhook_id"]
     test = f"/api/v2/webhooks/{found.webhook_id}/test"
     found.delivery_id = _made(house, test, None, callers["enterprise"])["delivery_id"]
+    for kind in ("free", "pro", "enterprise", "admin"):
+        alert, device = {"gpu_type": "H100", "max_price": 1}, {"endpoint": f"https://{kind}.example.com/push"}
+        found.alerts[kind] = _made(house, "/api/v2/alerts", alert, callers[kind])["alert_id"]
+        found.devices[kind] = _made(house, "/api/v2/notifications/devices", device, callers[kind])["device_id"]
+        found.notifications[kind] = notified(callers[kind].tenant)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     return found
+
+
+def notified(user_id: str) -> str:
+    """A notification in a user's inbox, as the function behind the queue would put it there; its id."""
+    inbox, notice = Inbox(), Notice(new_id("evt"), user_id, Kind.PRICE_ALERT, "An H100", "It is cheap.")
+    inbox.add(notice, now=utc_now())
+    return inbox.newest_of(user_id, 1, now=utc_now())[0].notification_id
 
 
 def _made(house: House, path: str, body: Any, caller: Person) -> Any:

@@ -24,6 +24,7 @@ from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
+from tests.contract.test_authorisation import notified
 
 FUNCTIONS = {
     properties["Handler"]: properties
@@ -286,6 +287,32 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("replay_webhook_delivery", "enterprise", webhook_id=hook, delivery_id=sent)
     day.ask("replay_webhook", "enterprise", {"since": "2026-01-01T00:00:00Z"}, webhook_id=hook)
     day.ask("delete_webhook", "enterprise", webhook_id=hook)
+    day.ask("create_alert", "free", {"gpu_type": "H100", "max_price": 0.5})
+    alert = day.ask("create_alert", "free", {"gpu_type": "H100", "max_price": 1000}).json()
+    assert alert["crossings"] == 1, "the market has what this alert waits for"
+    day.ask("list_alerts", "free")
+    day.ask("get_alert", "free", alert_id=alert["alert_id"])
+    day.ask("change_alert", "free", {"max_price": 2, "paused": True}, alert_id=alert["alert_id"])
+    day.ask("change_alert", "free", {"paused": False}, alert_id=alert["alert_id"])
+    day.ask("delete_alert", "free", alert_id=alert["alert_id"])
+
+    notification = notified(callers["free"].tenant)
+    day.ask("list_notifications", "free")
+    day.ask("read_notification", "free", notification_id=notification)
+    notified(callers["free"].tenant)
+    assert day.ask("read_all_notifications", "free").json() == {"marked": 1}
+    day.ask("set_preferences", "free", {"price_alert": ["inbox"]})
+    day.ask("get_preferences", "free")
+    device = day.ask("add_device", "free", {"endpoint": "https://push.example.com/free"}).json()
+    day.ask("list_devices", "free")
+    day.ask("remove_device", "free", device_id=device["device_id"])
+    day.ask("add_device", "free", {"endpoint": "https://push.example.com/free"})
+    told = {"user_id": callers["free"].tenant}
+    offer = {"offer_id": "vastai-x", "provider": "vastai", "price": 1.4}
+    wanted_notice = told | {"alert_config": {"gpu_type": "A100", "max_price": 1.5}, "triggered_offer": offer}
+    accepted = day.ask("notify_price_alert", "service", wanted_notice).json()
+    assert accepted["channels"] == {"inbox": "queued", "email": "off", "push": "off"}
+    day.ask("notify_rental_status", "service", told | {"rental_id": "ren_1", "status_change": "ready"})
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

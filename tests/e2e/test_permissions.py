@@ -1,5 +1,6 @@
 """Every function's role is enough for its work and no more is needed: the main job with the roles enforced."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from infra.local.cloud import LocalCloud
 from infra.local.providers.keys import CUSTOMER, local_keys
 from tests.e2e.callers import cheapest, client, eventually, ready, rented
 from tests.e2e.receivers import Receiver, publish, receiving
+from tests.e2e.test_alerts import told, update
 from tests.faults.webhooks import change
 
 # As the engine, boto3 and Step Functions write it.
@@ -61,6 +63,41 @@ def _webhooks(environment: dict[str, Any], http: httpx.Client, receiver: Receive
     assert http.delete(path).is_success
 
 
+def an_alert_is_told(cloud: LocalCloud, http: httpx.Client) -> None:
+    """From an alert to the inbox and SNS, by every function on the way, and by both kinds of fan-out."""
+    device = {"endpoint": "https://push.example.com/strict"}
+    device_id = http.post("/api/v2/notifications/devices", json=device).json()["device_id"]
+
+    def linked() -> bool:
+        return bool(http.get("/api/v2/notifications/devices").json()["devices"][0]["linked"])
+
+    eventually(linked, bool, seconds=60)
+    made: list[str] = []
+    for number, crowd in enumerate((1, 41), 1):
+        for _ in range(crowd):
+            alert = http.post("/api/v2/alerts", json={"gpu_type": "V100", "max_price": 0.001 * number})
+            made.append(alert.json()["alert_id"])
+        change = update(50_000 * number, 900 * number, number, gpu_type="V100", offer_id=f"vastai-strict-{number}")
+        told(cloud, f"evt_E2E{time.time_ns():023d}", change)
+        eventually(
+            lambda: {one["subject"].get("alert_id") for one in inbox(http)}, lambda seen: seen >= set(made), seconds=60
+        )
+    assert http.patch(f"/api/v2/alerts/{made[0]}", json={"paused": True}).is_success
+    for alert_id in made:
+        assert http.delete(f"/api/v2/alerts/{alert_id}").is_success
+    assert http.post(f"/api/v2/notifications/{inbox(http)[0]['notification_id']}/read").is_success
+    assert http.post("/api/v2/notifications/read-all").is_success
+    assert http.put("/api/v2/notifications/preferences", json={"price_alert": ["push"]}).is_success
+    assert http.get("/api/v2/notifications/preferences").is_success
+    assert http.delete(f"/api/v2/notifications/devices/{device_id}").is_success
+    eventually(lambda: http.delete(f"/api/v2/notifications/devices/{device_id}").status_code, (404).__eq__, seconds=60)
+
+
+def inbox(http: httpx.Client) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = http.get("/api/v2/notifications", params={"limit": 99}).json()["notifications"]
+    return found
+
+
 def test_the_main_job_works_with_every_role_enforced(playground: Path):
     cloud = LocalCloud(playground / "strict", engine_settings={"AUTH": "true"})
     try:
@@ -82,6 +119,7 @@ def test_the_main_job_works_with_every_role_enforced(playground: Path):
                 assert ready(http, rental)["billed_by"] == "provider"
             assert http.get(own).is_success
             assert http.delete(f"{own}/runpod").status_code == 204
+            an_alert_is_told(cloud, http)
         with client(environment, "service") as http:
             assert http.get("/internal/v1/providers/stats").is_success
         with client(environment, "admin") as http:

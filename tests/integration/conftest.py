@@ -27,6 +27,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "OFFERS_TABLE": "offers",
         "PRICES_TABLE": "prices",
         "RENTALS_TABLE": "rentals",
+        "DELIVERY_TABLE": "delivery",
         "EVENT_BUS": "gpubroker",
         "PRICE_STREAM": "prices",
     }.items():

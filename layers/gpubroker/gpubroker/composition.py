@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gpubroker.delivery.listening import Listening
+    from gpubroker.delivery.notifications.ports import Address, Push
+    from gpubroker.delivery.notifications.telling import Teller
+    from gpubroker.delivery.notifications.use_cases import NotificationDesk
     from gpubroker.delivery.ports import Offers as OfferPages
     from gpubroker.delivery.sockets.desk import Conversation, Greeter, Reception
     from gpubroker.delivery.sockets.fan_out import Counts
@@ -33,6 +36,11 @@ if TYPE_CHECKING:
     from gpubroker.offers.instances.port import InstanceApi
     from gpubroker.offers.lookup import OfferLookup
     from gpubroker.offers.offer import Offer
+    from gpubroker.prices.alerts.alert import Quote, Selector
+    from gpubroker.prices.alerts.firing import Firing
+    from gpubroker.prices.alerts.matching import Matcher
+    from gpubroker.prices.alerts.ports import Market
+    from gpubroker.prices.alerts.use_cases import AlertDesk
     from gpubroker.prices.aside import Redrive
     from gpubroker.prices.averages import Averages
     from gpubroker.prices.detection import Detection
@@ -656,3 +664,137 @@ def _health_of(rental: "Rental") -> str:
     if "healthy" in healths:
         return "degraded"
     return "starting" if "starting" in healths and not healths & {"lost", "unreachable"} else "unhealthy"
+
+
+# ------------------------------------------------------------------ alerts
+# What alerts need of offers (prices/alerts/ports.py), and their use cases.
+
+
+@cache
+def alert_market() -> "Market":
+    return _AlertMarket()
+
+
+@cache
+def alert_desk() -> "AlertDesk":
+    """What callers may do with alerts. Touches DynamoDB only, so it may stand inside the VPC."""
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.prices.alerts.repository import Alerts
+    from gpubroker.prices.alerts.use_cases import AlertDesk
+
+    return AlertDesk(alerts=Alerts(clock=utc_now), market=alert_market(), clock=utc_now)
+
+
+@cache
+def alert_matcher() -> "Matcher":
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.prices.alerts.matching import Matcher
+    from gpubroker.prices.alerts.repository import Alerts
+    from gpubroker.prices.alerts.workflow import Workflows
+
+    return Matcher(alerts=Alerts(clock=utc_now), workflows=Workflows())
+
+
+@cache
+def alert_firing() -> "Firing":
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.prices.alerts.firing import Firing
+    from gpubroker.prices.alerts.repository import Alerts
+
+    return Firing(alerts=Alerts(clock=utc_now), market=alert_market(), clock=utc_now)
+
+
+class _AlertMarket:
+    """prices.alerts.ports.Market over the tables of names and the snapshot."""
+
+    def gpu(self, name: str) -> "tuple[str, int | None] | None":
+        from gpubroker.offers import gpus
+
+        read = gpus.identify(name)
+        if read.model not in gpus.MODELS and all(offer.gpu_model != read.model for offer in _market_now()):
+            return None
+        return read.model, read.vram_gb
+
+    def regions(self, name: str) -> "tuple[str, ...]":
+        from gpubroker.offers.regions import covered
+
+        return covered(name)
+
+    def providers(self) -> "tuple[str, ...]":
+        from gpubroker.offers.slugs import SLUGS
+
+        return SLUGS
+
+    def price_of(self, offer_id: str) -> "int | None":
+        found = _offer_lookup().offer(offer_id)
+        return None if found is None else found.price_micros_per_gpu_hour
+
+    def cheapest(self, selector: "Selector") -> "Quote | None":
+        from gpubroker.offers.offer import Availability
+        from gpubroker.prices.alerts.alert import Quote
+
+        quotes = [
+            Quote(
+                offer_id=offer.offer_id,
+                provider=offer.provider,
+                gpu_type=offer.gpu_model,
+                gpu_count=offer.gpu_count,
+                region=offer.region,
+                spot=offer.spot,
+                price_micros=micros,
+            )
+            for offer in _market_now()
+            if (micros := offer.price_micros_per_gpu_hour) is not None
+            and offer.availability is not Availability.UNAVAILABLE
+            and selector.covers(gpu_type=offer.gpu_model, region=offer.region, provider=offer.provider, spot=offer.spot)
+        ]
+        return min(quotes, key=lambda quote: (quote.price_micros, quote.offer_id), default=None)
+
+
+def _market_now() -> "Iterator[Offer]":
+    from gpubroker.offers import store
+    from gpubroker.offers.slugs import SLUGS
+
+    return (offer for state, offers in store.parts_of(SLUGS) if state is not None for offer in offers)
+
+
+# ------------------------------------------------------------------ notifications
+# What notifications need of identity (delivery/notifications/ports.py), and their use cases.
+
+
+@cache
+def notification_desk() -> "NotificationDesk":
+    """Touches DynamoDB only, so it may stand inside the VPC."""
+    from gpubroker.delivery.notifications.inbox import Inbox
+    from gpubroker.delivery.notifications.use_cases import NotificationDesk
+    from gpubroker.kernel.time import utc_now
+
+    return NotificationDesk(inbox=Inbox(), addresses=_Addresses(), clock=utc_now)
+
+
+@cache
+def teller() -> "Teller":
+    """Tells by mail and push: outside the VPC."""
+    from gpubroker.delivery.notifications.inbox import Inbox
+    from gpubroker.delivery.notifications.telling import Teller
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.messaging.mail import ses
+
+    return Teller(inbox=Inbox(), addresses=_Addresses(), mail=ses(), push=push(), clock=utc_now)
+
+
+def push() -> "Push":
+    from gpubroker.delivery.notifications.sns import sns
+
+    return sns()
+
+
+class _Addresses:
+    """delivery.notifications.ports.Addresses over identity's profiles."""
+
+    def address_of(self, user_id: str) -> "Address | None":
+        from gpubroker.delivery.notifications.ports import Address
+        from gpubroker.identity.store.users import profile_of
+
+        profile = profile_of(user_id)
+        return None if profile is None else Address(profile.email, profile.email_verified)

@@ -11,12 +11,12 @@ import pytest
 from botocore.client import BaseClient
 
 from gpubroker import composition
-from gpubroker.identity import ses as ses_module
 from gpubroker.identity import signing
 from gpubroker.identity.store import ring as ring_store
 from gpubroker.identity.use_cases import administration
 from gpubroker.identity.verify import Verifier
 from gpubroker.kernel.time import utc_now
+from gpubroker.messaging import mail
 
 ADMIN = ("root@example.com", "an administrator's sentence")
 
@@ -82,7 +82,7 @@ def identity(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) 
     boto3.client("sesv2").create_email_identity(EmailIdentity="no-reply@gpubroker.example")
     monkeypatch.setenv("SIGNING_KEYS_SECRET", secret["ARN"])
     monkeypatch.setenv("MAIL_FROM", "no-reply@gpubroker.example")
-    factories = (signing.signing_keys, ses_module.ses, ring_store.known_keys)
+    factories = (signing.signing_keys, mail.ses, ring_store.known_keys)
     for factory in factories:
         factory.cache_clear()
     # Most tests look at what is true, not at what was true half a minute ago; the lag has tests of its own.

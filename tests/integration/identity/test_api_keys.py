@@ -29,7 +29,10 @@ def test_a_key_without_named_scopes_has_the_owners_but_makes_no_keys(api, person
     ada = person()
     made = api("create_api_key", {}, token=ada.token).body
     assert made["scopes"] == [
+        "alerts:read",
+        "alerts:write",
         "favorites:write",
+        "notifications:manage",
         "offers:read",
         "rentals:read",
         "rentals:write",

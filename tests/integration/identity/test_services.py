@@ -195,8 +195,11 @@ def test_a_module_learns_whose_token_it_was_handed(api, person, internal):  # (3
         "role": Role.USER,
         "plan": "free",
         "permissions": [
+            "alerts:read",
+            "alerts:write",
             "favorites:write",
             "keys:manage",
+            "notifications:manage",
             "offers:read",
             "rentals:read",
             "rentals:write",

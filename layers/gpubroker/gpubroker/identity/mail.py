@@ -1,25 +1,12 @@
-"""What identity writes to people: the texts, and the port through which they leave."""
+"""What identity writes to people: the texts."""
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from gpubroker.identity.tokens import RESET_PASSWORD, VERIFY_EMAIL
+from gpubroker.messaging.mail import Mail
 
 VERIFY_SECONDS = 3 * 24 * 3600
 RESET_SECONDS = 3600
-
-
-@dataclass(frozen=True, slots=True)
-class Mail:
-    to: str
-    subject: str
-    text: str
-
-
-class Outbound(Protocol):
-    """Sends a mail and gives the carrier's id of it. Raises when the carrier refused; the fact is delivered again."""
-
-    def send(self, mail: Mail) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

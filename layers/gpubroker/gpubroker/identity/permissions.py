@@ -12,6 +12,9 @@ RENTALS_WRITE = "rentals:write"
 FAVORITES_WRITE = "favorites:write"
 WEBHOOKS_READ = "webhooks:read"
 WEBHOOKS_WRITE = "webhooks:write"
+ALERTS_READ = "alerts:read"
+ALERTS_WRITE = "alerts:write"
+NOTIFICATIONS_MANAGE = "notifications:manage"
 KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
 ADMIN_ALL = "admin:*"
@@ -24,30 +27,34 @@ SCOPES: dict[str, str] = {
     FAVORITES_WRITE: "Keep favourite offers",
     WEBHOOKS_READ: "See webhooks and what was delivered to them",
     WEBHOOKS_WRITE: "Make, change, test, replay and delete webhooks",
+    ALERTS_READ: "Read one's price alerts",
+    ALERTS_WRITE: "Make, change and delete price alerts",
+    NOTIFICATIONS_MANAGE: "Read one's notifications, and say how to be told",
     KEYS_MANAGE: "Make, list and revoke API keys",
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
     ADMIN_ALL: "Administer users, plans and service accounts",
     INTERNAL_ALL: "Call the internal API",
 }
 
-_USER = frozenset(
+_AGENT = frozenset(
     {
         OFFERS_READ,
         RENTALS_READ,
         RENTALS_WRITE,
         FAVORITES_WRITE,
+        ALERTS_READ,
+        ALERTS_WRITE,
         WEBHOOKS_READ,
         WEBHOOKS_WRITE,
-        KEYS_MANAGE,
-        INTEGRATIONS_MANAGE,
     }
 )
+_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE}
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
-    "agent": _USER - {KEYS_MANAGE},
+    "agent": _AGENT,
     "service": frozenset({OFFERS_READ, RENTALS_READ, INTERNAL_ALL}),
 }
 
@@ -89,6 +96,22 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v2/webhooks/{webhook_id}/replay"),
         ("POST", "/api/v2/webhooks/{webhook_id}/deliveries/{delivery_id}/replay"),
     ),
+    ALERTS_READ: (("GET", "/api/v2/alerts"), ("GET", "/api/v2/alerts/{alert_id}")),
+    ALERTS_WRITE: (
+        ("POST", "/api/v2/alerts"),
+        ("PATCH", "/api/v2/alerts/{alert_id}"),
+        ("DELETE", "/api/v2/alerts/{alert_id}"),
+    ),
+    NOTIFICATIONS_MANAGE: (
+        ("GET", "/api/v2/notifications"),
+        ("POST", "/api/v2/notifications/{notification_id}/read"),
+        ("POST", "/api/v2/notifications/read-all"),
+        ("GET", "/api/v2/notifications/preferences"),
+        ("PUT", "/api/v2/notifications/preferences"),
+        ("GET", "/api/v2/notifications/devices"),
+        ("POST", "/api/v2/notifications/devices"),
+        ("DELETE", "/api/v2/notifications/devices/{device_id}"),
+    ),
     KEYS_MANAGE: (
         ("GET", "/api/v2/auth/api-keys"),
         ("POST", "/api/v2/auth/api-keys"),
@@ -118,6 +141,8 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/internal/v1/providers/health-summary"),
         ("POST", "/internal/v1/rentals/cost-estimate"),
         ("POST", "/internal/v1/rentals/finalize"),
+        ("POST", "/internal/v1/notifications/price-alert"),
+        ("POST", "/internal/v1/notifications/rental-status"),
     ),
 }
 

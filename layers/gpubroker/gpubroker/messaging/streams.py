@@ -8,8 +8,11 @@ harmless, everywhere.
 from collections.abc import Callable
 from typing import Any, Literal
 
+import orjson
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+
+from gpubroker.kernel import trace
 
 Kind = Literal["dynamodb", "kinesis", "sqs"]
 _TYPES = {
@@ -34,6 +37,21 @@ def each_record(event: dict[str, Any], handle: Callable[[Any], object], *, kind:
         if outcome[0] == "fail":
             _log_failure(record, str(outcome[1]))
     return processor.response()
+
+
+def each_event(event: dict[str, Any], handle: Callable[[dict[str, Any]], object]) -> PartialItemFailureResponse:
+    """Handle each event of the bus in a batch of a queue that a rule feeds, in the trace of what it tells of."""
+
+    def of(record: Any) -> object:
+        told = orjson.loads(record.body)
+        detail = told["detail"]
+        token = trace.current.set(trace.continue_trace(detail.get("traceparent"), detail.get("correlation_id")))
+        try:
+            return handle(told)
+        finally:
+            trace.current.reset(token)
+
+    return each_record(event, of, kind="sqs")
 
 
 def _log_failure(record: dict[str, Any], error: str) -> None:

@@ -18,8 +18,6 @@ PLAIN_FIELDS = frozenset(
 )
 """The filters that anonymous and free callers may use; of the sorts, price and performance."""
 
-_FAMILIES = ("us", "eu", "ap")
-
 
 def filters_of(fields: FilterFields, index: OfferIndex, providers: Iterable[str]) -> Filters:
     """The filters of a request. Raises Invalid naming the field: a name nobody knows, a range with nothing in it."""
@@ -138,9 +136,9 @@ def _gpus(field: str, names: tuple[str, ...], market: Iterable[Any]) -> tuple[tu
 def _regions(field: str, names: tuple[str, ...], market: Iterable[Any]) -> tuple[str, ...]:
     if not names:
         return ()
-    from gpubroker.offers.regions import REGIONS
+    from gpubroker.offers.regions import FAMILIES, REGIONS
 
-    every = {*REGIONS, *market, *_FAMILIES} - {""}
+    every = {*REGIONS, *market, *FAMILIES} - {""}
     wanted = set()
     for name in _known(field, names, every, "region"):
         wanted |= {region for region in every if region == name or region.startswith(name + "-")}

@@ -59,6 +59,9 @@ for _index, _row in enumerate(_ROUND_TRIPS):
         _LATENCY[REGIONS[_index], REGIONS[_index + _offset]] = _ms
         _LATENCY[REGIONS[_index + _offset], REGIONS[_index]] = _ms
 
+FAMILIES = ("us", "eu", "ap")
+"""Names that stand for several regions; "us" is one by itself too."""
+
 _US_PARTS = ("us-east", "us-central", "us-west")
 
 _COUNTRIES: dict[str, str] = {
@@ -301,6 +304,14 @@ def _place_of(words: list[str]) -> str | None:
             if region := _PLACES.get("".join(words[start : start + length])):
                 return region
     return None
+
+
+def covered(name: str) -> tuple[str, ...]:
+    """The canonical regions that a name stands for, sorted: itself, or those of its family; empty for no region."""
+    every = (*REGIONS, "us")
+    return tuple(
+        sorted(region for region in every if region == name or (name in FAMILIES and region.startswith(f"{name}-")))
+    )
 
 
 def latency_ms(origin: str | None, region: str | None) -> int | None:

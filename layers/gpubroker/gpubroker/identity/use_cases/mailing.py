@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from gpubroker.identity.mail import LETTERS, Outbound, written
+from gpubroker.identity.mail import LETTERS, written
 from gpubroker.identity.signing import SigningKeys
 from gpubroker.identity.store import mails, users
 from gpubroker.kernel.time import parse_iso
+from gpubroker.messaging.mail import Outbound
 
 
 def send_mail(event: dict[str, Any], *, outbound: Outbound, keys: SigningKeys, now: datetime) -> dict[str, str]:

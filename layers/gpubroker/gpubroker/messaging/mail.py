@@ -1,10 +1,22 @@
-"""Mail through Amazon SES."""
+"""Mail: what every context that writes to people sends, and the way out through Amazon SES."""
 
 import os
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
-from gpubroker.identity.mail import Mail
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    to: str
+    subject: str
+    text: str
+
+
+class Outbound(Protocol):
+    """Sends a mail and gives the carrier's id of it. Raises when the carrier refused; the fact is delivered again."""
+
+    def send(self, mail: Mail) -> str: ...
 
 
 class Ses:

@@ -1,0 +1,1 @@
+"""Price alerts: kept, matched by an index, fired once per crossing (docs/alerts.md)."""
