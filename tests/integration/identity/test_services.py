@@ -198,6 +198,7 @@ def test_a_module_learns_whose_token_it_was_handed(api, person, internal):  # (3
             "alerts:read",
             "alerts:write",
             "favorites:write",
+            "integrations:manage",
             "keys:manage",
             "notifications:manage",
             "offers:read",

@@ -14,7 +14,7 @@ from gpubroker.delivery.notifications.notice import Channel
 from tests.integration.delivery.notifications.conftest import TOPICS, Api
 from tests.integration.prices.alerts.conftest import message
 
-EVENTS = Path(__file__).parents[3] / "events"
+EVENTS = Path(__file__).parents[4] / "events"
 
 
 def alert_event(number: int = 1, **more: Any) -> dict[str, Any]:
