@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 import pytest
 
+from gpubroker.offers.instances.registry import RENTABLE
 from infra.local import journey
 from tests.e2e.callers import client, eventually, look, over, ready, rented, ssh_key
 
@@ -109,7 +110,7 @@ def test_a_caller_who_waits_gets_the_connection_in_the_same_answer(pro, offer):
         over(pro, rental)
 
 
-@pytest.mark.parametrize("provider", ["vastai", "runpod", "lambdalabs", "shadeform"])
+@pytest.mark.parametrize("provider", sorted(RENTABLE))
 def test_every_provider_that_rents_gives_a_connection_and_ends(pro, provider):
     asked = {"provider": provider, "rentable": "true", "availability": "available", "spot": "false", "limit": 1}
     (cheapest,) = pro.get("/api/v2/providers", params=asked).json()["offers"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, anybody, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, anybody, in_list, refusing
 from infra.local.providers.world import Shape, chance, list_prices
 
 SLUG = "akash"
@@ -78,7 +78,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v1/gpu-prices", "list", _list, needs_key=False),),
-    refuse=refusing(lambda message: {"error": message, "message": message}),
-    rows_of=rows_under("models"),
+    refuse=refusing(lambda _, message: {"error": message, "message": message}),
+    rows_of=in_list("models"),
     account=anybody,
 )

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.local.providers.keys import account_of, local_keys
-from infra.local.providers.service import Call, Operation, Service, answer, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, in_list, refusing
 from infra.local.providers.world import ListPrice, Shape, shapes_of
 
 SLUG = "crusoe"
@@ -88,7 +88,7 @@ def _account(request: Request) -> str | None:
     return account if hmac.compare_digest(expected, signature) else None
 
 
-_refuse = refusing(lambda message: {"code": message.lower().replace(" ", "_"), "message": message})
+_refuse = refusing(lambda _, message: {"code": message.lower().replace(" ", "_"), "message": message})
 
 
 SERVICE = Service(
@@ -99,6 +99,6 @@ SERVICE = Service(
         Operation("GET", "/v1alpha5/capacities", "list", _capacities),
     ),
     refuse=_refuse,
-    rows_of=rows_under("items"),
+    rows_of=in_list("items"),
     account=_account,
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, in_list, refusing
 from infra.local.providers.world import ListPrice, Shape, chance, shapes_of
 
 SLUG = "cudo"
@@ -88,7 +88,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v1/vms/machine-types", "list", _list, needs_key=False),),
-    refuse=refusing(lambda message: {"code": 16, "message": message, "details": []}),
-    rows_of=rows_under("machineTypes"),
+    refuse=refusing(lambda _, message: {"code": 16, "message": message, "details": []}),
+    rows_of=in_list("machineTypes"),
     account=bearer_account(SLUG),
 )

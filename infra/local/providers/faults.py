@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -20,6 +22,7 @@ KINDS = {
     "malformed": "answer 200 with something that is no JSON",
     "truncated": "answer 200 with the first half of the body",
     "cut": "promise the whole body, send half and close the connection",
+    "reset": "reset the connection (TCP RST) and do nothing",
     "empty": "answer 200 with an empty list, as this provider writes it",
     "absurd_prices": "answer with negative, NaN and huge prices",
     "duplicates": "answer with every row twice",
@@ -101,6 +104,9 @@ class Faults:
             case "hang":
                 await _wait(request, fault.seconds or 120.0)
                 return refuse(504)
+            case "reset":
+                await _reset(request)
+                return refuse(500)
             case "status":
                 return refuse(fault.status or 500)
             case "rate_limit":
@@ -146,48 +152,61 @@ def _spoiled(response: Response, fault: Fault, rows_of: Rows) -> Response:
             if isinstance(rows, list):
                 rows.extend(list(rows))
         elif fault.kind == "absurd_prices":
-            for index, row in enumerate(rows.values() if isinstance(rows, dict) else rows):
-                _absurd(row, (-1.5, float("nan"), 1e12, 0)[index % 4])
+            places = list(rows) if isinstance(rows, dict) else range(len(rows))
+            for index, place in enumerate(places):
+                rows[place] = _absurd(rows[place], (-1.5, float("nan"), 1e12, 0)[index % 4])
     return Response(json.dumps(told), response.status_code, media_type="application/json")
 
 
 _PRICES = {
     "OnDemandPrice",
+    "USD",
     "cents_per_minute",
+    "community",
+    "communityPrice",
     "costPerHourCents",
+    "cost_per_hour",
+    "dph_total",
     "hour",
+    "hourly",
+    "hourly_cost",
+    "hourly_price",
     "last_instance_price",
     "med",
     "min",
-    "price",
-    "price_per_hr",
-    "dph_total",
     "min_bid",
-    "price_cents_per_hour",
-    "hourly_price",
+    "minimumBidPrice",
+    "monthly_cost",
+    "nanos",
     "onDemand",
+    "price",
+    "price_cents_per_hour",
+    "price_hourly",
     "price_per_hour",
+    "price_per_hr",
+    "price_per_second",
+    "retailPrice",
+    "secure",
+    "securePrice",
     "spot_price",
     "value",
-    "retailPrice",
-    "securePrice",
-    "communityPrice",
-    "minimumBidPrice",
-    "secure",
-    "community",
 }
+"""The fields that are prices, in any provider's words."""
 
 
-def _absurd(row: Any, price: float) -> None:
-    if isinstance(row, dict):
-        for name, value in row.items():
-            if name in _PRICES and isinstance(value, int | float | str) and not isinstance(value, bool):
-                row[name] = price
-            else:
-                _absurd(value, price)
-    elif isinstance(row, list):
-        for one in row:
-            _absurd(one, price)
+def _absurd(value: Any, price: float) -> Any:
+    """The value with every price in it replaced; a text that is JSON itself (AWS) is looked into as well."""
+    if isinstance(value, list):
+        return [_absurd(one, price) for one in value]
+    if isinstance(value, str) and value.startswith("{"):
+        return json.dumps(_absurd(json.loads(value), price))
+    if not isinstance(value, dict):
+        return value
+    return {name: price if name in _PRICES and _is_price(one) else _absurd(one, price) for name, one in value.items()}
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, int | float | str) and not isinstance(value, bool)
 
 
 async def _wait(request: Request, seconds: float) -> None:
@@ -203,6 +222,20 @@ async def _wait(request: Request, seconds: float) -> None:
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         continue
+
+
+async def _reset(request: Request) -> None:
+    """Drop the connection as a dead machine's kernel does: what is left unsent is thrown away, the peer gets a reset.
+
+    The server's receive is a method of its request cycle, which holds the transport; without a socket under it
+    (an app called in this process) there is nothing to reset.
+    """
+    transport = getattr(getattr(request.receive, "__self__", None), "transport", None)
+    if transport is None:
+        raise RuntimeError("a connection can be reset only where there is one")
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    await _gone(request)
 
 
 async def _half(body: bytes) -> AsyncIterator[bytes]:

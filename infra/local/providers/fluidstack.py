@@ -5,7 +5,7 @@ What a row of /capacity looks like is not in it: type and number, as a careful g
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, bare_list, bearer_account, refusing
 from infra.local.providers.world import ListPrice, Shape, shapes_of
 
 SLUG = "fluidstack"
@@ -49,7 +49,7 @@ async def _capacity(call: Call) -> Response:
     )
 
 
-_refuse = refusing(lambda message: {"message": message})
+_refuse = refusing(lambda _, message: {"message": message})
 
 SERVICE = Service(
     slug=SLUG,
@@ -59,6 +59,6 @@ SERVICE = Service(
         Operation("GET", "/api/v1alpha1/capacity", "list", _capacity),
     ),
     refuse=_refuse,
-    rows_of=rows_under(),
+    rows_of=bare_list,
     account=bearer_account(SLUG),
 )

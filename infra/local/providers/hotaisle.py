@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from infra.local.providers.keys import account_of
-from infra.local.providers.service import Call, Operation, Service, answer, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, bare_list, refusing
 from infra.local.providers.world import Shape, chance, on_demand_of
 
 SLUG = "hotaisle"
@@ -72,13 +72,13 @@ def _account(request: Request) -> str | None:
     return account_of(SLUG, header.removeprefix("Token ")) if header else ""
 
 
-_refuse = refusing(lambda message: {"error": message})
+_refuse = refusing(lambda _, message: {"error": message})
 
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/api/teams/{team}/virtual_machines/available/", "list", _list),),
     refuse=_refuse,
-    rows_of=rows_under(),
+    rows_of=bare_list,
     account=_account,
 )

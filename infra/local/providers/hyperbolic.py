@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, bare_list, bearer_account, refusing
 from infra.local.providers.world import Shape, shapes_of
 
 SLUG = "hyperbolic"
@@ -42,13 +42,13 @@ async def _list(call: Call) -> Response:
     return answer([option_of(shape) for shape in call.world.shapes[SLUG].values()])
 
 
-_refuse = refusing(lambda message: {"message": message})
+_refuse = refusing(lambda _, message: {"message": message})
 
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v2/on-demand/rental-options", "list", _list),),
     refuse=_refuse,
-    rows_of=rows_under(),
+    rows_of=bare_list,
     account=bearer_account(SLUG),
 )

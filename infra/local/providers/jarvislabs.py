@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, in_list, refusing
 from infra.local.providers.world import ListPrice, Shape, chance, on_demand_of, shapes_of, spot_of
 
 SLUG = "jarvislabs"
@@ -64,7 +64,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/misc/server_meta", "list", _list),),
-    refuse=refusing(lambda message: {"detail": message}),
-    rows_of=rows_under("server_meta"),
+    refuse=refusing(lambda _, message: {"detail": message}),
+    rows_of=in_list("server_meta"),
     account=bearer_account(SLUG),
 )

@@ -13,21 +13,30 @@ PLATFORM = "platform"
 CUSTOMER = "customer"
 
 _SLUGS = (
+    "cloudrift",
+    "digitalocean",
+    "gcp",
     "hyperbolic",
     "hyperstack",
     "jarvislabs",
+    "koyeb",
     "lambdalabs",
+    "linode",
     "mithril",
     "paperspace",
     "primeintellect",
     "runpod",
+    "scaleway",
+    "seeweb",
     "shadeform",
     "together",
     "vastai",
+    "vultr",
 )
 
 # Keys that are objects: which of their parts are secrets, and what the others are.
 _PARTS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "aws": (("access_key_id", "secret_access_key"), {}),
     "crusoe": (("access_key", "secret_key"), {"project": "local-project"}),
     "cudo": (("api_key",), {"project": "local-project"}),
     "fluidstack": (("api_key",), {"project": "local-project"}),
@@ -47,6 +56,7 @@ def local_keys(account: str = PLATFORM) -> dict[str, Any]:
     keys: dict[str, Any] = {slug: f"local-{slug}-{account}-key" for slug in _SLUGS}
     for slug, (secrets, others) in _PARTS.items():
         keys[slug] = {part: f"local-{slug}-{account}-{part.replace('_', '-')}" for part in secrets} | others
+    keys["aws"]["access_key_id"] = f"LOCALAWS{account.upper()}"  # capitals and digits, as theirs are
     return keys
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, in_list, refusing
 from infra.local.providers.world import Shape, shapes_of
 
 SLUG = "latitude"
@@ -123,7 +123,7 @@ async def _list_machines(call: Call) -> Response:
     return _page(call, _plans(call, vm=True))
 
 
-_refuse = refusing(lambda message: {"errors": [{"code": message.upper().replace(" ", "_"), "title": message}]})
+_refuse = refusing(lambda _, message: {"errors": [{"code": message.upper().replace(" ", "_"), "title": message}]})
 
 SERVICE = Service(
     slug=SLUG,
@@ -133,6 +133,6 @@ SERVICE = Service(
         Operation("GET", "/plans/virtual_machines", "list", _list_machines),
     ),
     refuse=_refuse,
-    rows_of=rows_under("data"),
+    rows_of=in_list("data"),
     account=bearer_account(SLUG),
 )

@@ -66,7 +66,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v1/os-templates", "list", _list),),
-    refuse=refusing(lambda message: {"code": message, "message": message}),
+    refuse=refusing(lambda _, message: {"code": message, "message": message}),
     rows_of=lambda told: [item["availableMachines"] for item in told.get("items", [])],
     account=bearer_account(SLUG),
 )

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, header_account, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, header_account, in_list, refusing
 from infra.local.providers.world import Shape, chance, list_prices
 
 SLUG = "salad"
@@ -63,13 +63,13 @@ async def _list(call: Call) -> Response:
     return answer({"items": rows})
 
 
-_refuse = refusing(lambda message: {"title": message, "type": "about:blank"})
+_refuse = refusing(lambda _, message: {"title": message, "type": "about:blank"})
 
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/api/public/organizations/{organization}/gpu-classes", "list", _list),),
     refuse=_refuse,
-    rows_of=rows_under("items"),
+    rows_of=in_list("items"),
     account=header_account(SLUG, "salad-api-key"),
 )

@@ -62,6 +62,35 @@ def answer(value: Any, status: int = 200) -> Response:
     return Response(json.dumps(value), status, media_type="application/json")
 
 
+def refusing(told: Callable[[int, str], Any]) -> Callable[[int], Response]:
+    """How a provider says no: `told(status, message)` is its body."""
+
+    def refuse(status: int) -> Response:
+        return answer(told(status, _MESSAGES.get(status, "Internal server error")), status)
+
+    return refuse
+
+
+_MESSAGES = {401: "Unauthorized", 403: "Forbidden", 404: "Not found", 422: "Invalid", 429: "Too many requests"}
+
+
+def cut(rows: list[Any], call: Call, *, size: str, default: int, most: int) -> tuple[list[Any], int, int]:
+    """(the rows of the page that a query asks for, its number, how many pages there are) of `page` and `<size>`."""
+    asked = call.request.query_params
+    length = max(1, min(most, int(asked.get(size, default))))
+    number = max(1, int(asked.get("page", 1)))
+    return rows[(number - 1) * length : number * length], number, max(1, -(-len(rows) // length))
+
+
+def in_list(*names: str) -> Rows:
+    """The rows of answers that have their list under one of these names."""
+
+    def rows_of(told: Any) -> list[Any]:
+        return [told[name] for name in names if isinstance(told, dict) and isinstance(told.get(name), list | dict)]
+
+    return rows_of
+
+
 def bearer_account(slug: str) -> Callable[[Request], str | None]:
     """Whose bearer key it is: "" without one, None for a wrong one."""
 
@@ -72,27 +101,9 @@ def bearer_account(slug: str) -> Callable[[Request], str | None]:
     return account
 
 
-def refusing(body: Callable[[str], Any], **messages: str) -> Callable[[int], Response]:
-    """How a provider says no: `body(message)` with the status; s401="..." and the like where its words are known."""
-    said = {401: "Unauthorized", 403: "Forbidden", 404: "Not found", 429: "Too many requests"}
-    said |= {int(name[1:]): text for name, text in messages.items()}
-    return lambda status: answer(body(said.get(status, "Internal server error")), status)
-
-
-def rows_under(*names: str) -> Rows:
-    """The collections under these names (a path each, "data/locations") where an answer has them, or the bare list."""
-
-    def rows(told: Any) -> list[Any]:
-        found = [told] if isinstance(told, list) and told else []
-        for name in names:
-            here = told
-            for part in name.split("/"):
-                here = here.get(part) if isinstance(here, dict) else None
-            if isinstance(here, list):
-                found.append(here)
-        return found
-
-    return rows
+def bare_list(told: Any) -> list[Any]:
+    """The rows of answers that are the list."""
+    return [told] if isinstance(told, list) else []
 
 
 def anybody(request: Request) -> str | None:

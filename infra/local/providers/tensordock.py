@@ -88,7 +88,7 @@ def _account(request: Request) -> str | None:
     return account_of(SLUG, header.removeprefix("Bearer ")) if header else ""
 
 
-_refuse = refusing(lambda message: {"status": 400, "error": message})
+_refuse = refusing(lambda _, message: {"status": 400, "error": message})
 
 SERVICE = Service(
     slug=SLUG,

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
+from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, in_list, refusing
 from infra.local.providers.world import ListPrice, Shape, shapes_of
 
 SLUG = "together"
@@ -44,7 +44,7 @@ SERVICE = Service(
     slug=SLUG,
     stock=stock,
     operations=(Operation("GET", "/v1/hardware", "list", _list),),
-    refuse=refusing(lambda message: {"error": {"message": message, "type": "invalid_request_error"}}),
-    rows_of=rows_under("data"),
+    refuse=refusing(lambda _, message: {"error": {"message": message, "type": "invalid_request_error"}}),
+    rows_of=in_list("data"),
     account=bearer_account(SLUG),
 )

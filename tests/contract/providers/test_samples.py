@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gpubroker.offers.offer import Offer
-from gpubroker.offers.providers.registry import PROVIDERS
+from gpubroker.offers.providers.registry import CONVERTING, PROVIDERS
 
 SAMPLES = Path(__file__).parent / "samples"
 AT = datetime(2026, 5, 24, 10, tzinfo=UTC)
@@ -22,6 +22,115 @@ AT = datetime(2026, 5, 24, 10, tzinfo=UTC)
 Short = tuple[str, int, int | None, str | None, str | None, int | None, bool, str, bool]
 
 EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
+    "aws": (
+        [
+            ("H100", 8, 80, "SXM5", "us-east", 55_040_000, False, "unknown", False),
+            ("A100", 8, 40, "SXM4", "eu-central", 24_153_350, False, "unknown", False),
+            ("L4", 1, 24, "PCIe", "oceania", 1_046_200, False, "unknown", False),
+        ],
+        # a price of nothing; a row that is no JSON; the same type twice
+        {"price": 1, "row": 1, "duplicate": 1},
+    ),
+    "gcp": (
+        [
+            # 12 cores, 85 GiB and one GPU; 26 cores, 234 GiB, one GPU and 750 GiB of SSD
+            ("A100", 1, 40, "SXM4", "us-central", 3_673_385, False, "unknown", False),
+            ("A100", 2, 40, "SXM4", "us-central", 7_346_770, False, "unknown", False),
+            ("A100", 4, 40, "SXM4", "us-central", 14_693_540, False, "unknown", False),
+            ("A100", 8, 40, "SXM4", "us-central", 29_387_080, False, "unknown", False),
+            ("A100", 16, 40, "SXM4", "us-central", 55_739_504, False, "unknown", False),
+            ("H100", 1, 80, "SXM5", "eu-central", 3_121_000, True, "unknown", False),
+            ("H100", 2, 80, "SXM5", "eu-central", 6_242_000, True, "unknown", False),
+            ("H100", 4, 80, "SXM5", "eu-central", 12_484_000, True, "unknown", False),
+            ("H100", 8, 80, "SXM5", "eu-central", 24_968_000, True, "unknown", False),
+        ],
+        {"price": 1, "usageUnit": 1, "category": 1},
+    ),
+    "koyeb": (
+        [
+            ("RTX 4000 SFF Ada", 1, 20, None, "eu-central", 500_000, False, "limited", False),
+            ("RTX 4000 SFF Ada", 1, 20, None, "us-east", 500_000, False, "unknown", False),
+            ("H100", 4, 80, None, "us-east", 10_000_000, False, "available", False),
+            ("A100", 1, 80, None, "eu-west", 1_600_000, False, "unavailable", False),
+        ],
+        {"price_hourly": 1, "price": 1},
+    ),
+    "oci": (
+        [
+            ("H100", 8, 80, "SXM5", None, 80_000_000, False, "unknown", False),
+            ("A10", 2, 24, None, None, 4_000_000, False, "unknown", False),
+            ("A10", 2, 24, None, None, 2_000_000, True, "unknown", False),
+            ("V100", 1, 16, None, None, 2_950_000, False, "unknown", False),
+        ],
+        {"no price of this shape": 1, "name": 1},
+    ),
+    "ovhcloud": (
+        [
+            ("H100", 1, 80, None, None, 3_128_160, False, "unknown", False),
+            ("V100S", 2, 32, None, None, 1_966_272, False, "unknown", False),
+            ("A10", 1, 24, None, None, 849_072, False, "unavailable", False),
+        ],
+        # 0.75 that is shown as 750; no name of a GPU
+        {"price": 1, "blobs.technical.gpu.model": 1},
+    ),
+    "seeweb": (
+        [
+            ("L40S", 1, 48, None, "eu-central", 949_620, False, "available", False),
+            ("L40S", 1, 48, None, "eu-central", 949_620, False, "unavailable", False),
+            ("A100", 2, 80, None, "eu-central", 2_212_056, False, "unavailable", False),
+            ("Tenstorrent Wormhole", 1, None, None, None, 335_160, False, "unknown", False),
+        ],
+        {"hourly_price": 1},
+    ),
+    "cloudrift": (
+        [
+            ("RTX 4090", 1, 24, None, "us-east", 390_000, False, "available", False),
+            ("RTX 4090", 1, 24, None, "us-west", 390_000, False, "unavailable", False),
+            ("RTX 4090", 2, 24, None, "us-east", 780_000, False, "available", False),
+            ("H100", 8, 80, None, None, 16_720_000, False, "unavailable", False),
+        ],
+        # 390,000 cents for one GPU; a variant without a name; a type that is text
+        {"price": 1, "name": 1, "row": 1},
+    ),
+    "digitalocean": (
+        [
+            ("H100", 1, 80, None, "us-east", 3_390_000, False, "available", True),
+            ("H100", 1, 80, None, "ca", 3_390_000, False, "available", True),
+            ("H100", 8, 80, None, "us-east", 23_920_000, False, "available", True),
+            ("MI300X", 1, 192, None, None, 1_990_000, False, "unavailable", False),
+            ("RTX 6000 Ada", 1, 48, None, "ca", 1_570_000, False, "unavailable", False),
+        ],
+        {"price": 1, "gpu_info.model": 1},
+    ),
+    "linode": (
+        [
+            ("RTX 4000 Ada", 1, 20, None, "us-central", 520_000, False, "available", True),
+            ("RTX 4000 Ada", 1, 20, None, "ap-northeast", 624_000, False, "unavailable", False),
+            ("Quadro RTX 6000", 2, 24, None, None, 3_000_000, False, "unknown", False),
+        ],
+        {"price": 1, "available": 1},
+    ),
+    "scaleway": (
+        [
+            ("L4", 1, 24, None, "eu-west", 837_900, False, "available", False),
+            ("H100", 8, 80, "SXM5", "eu-west", 25_726_882, False, "limited", False),
+            ("H100", 1, 80, "PCIe", "eu-central", 3_049_956, False, "unavailable", False),
+            ("L4", 1, 24, None, "eu-central", 837_900, False, "unknown", False),
+        ],
+        {"price": 1, "row": 1},
+    ),
+    "vultr": (
+        [
+            ("A100", 1, 80, None, "us-east", 2_397_000, False, "available", True),
+            ("A100", 1, 80, None, "eu-central", 2_397_000, False, "unavailable", False),
+            ("A16", 1, 2, None, "us-east", 59_000, False, "unknown", True),
+            ("A16", 4, 16, None, None, 1_884_000, False, "unavailable", False),
+            ("L40S", 8, 48, "PCIe", "us-east", 16_438_356, False, "available", False),
+            ("H100", 8, 80, "SXM5", "us-central", 23_920_000, False, "unknown", False),
+            ("GH200", 1, 96, None, "us-central", 1_990_000, False, "unknown", False),
+        ],
+        {"price": 1, "id": 1},
+    ),
     "vastai": (
         [
             ("RTX 4090", 1, 24, None, "eu-north", 325_400, False, "available", True),
@@ -269,11 +378,13 @@ def test_every_offer_keeps_its_source_its_own_price_and_the_time_of_the_answer(n
     for offer in normalise(name, sample(name)):
         assert offer.fetched_at == AT
         assert offer.source
-        assert offer.currency == "USD"
+        assert (offer.currency != "USD") <= (offer.provider in CONVERTING)
+        assert (offer.exchange_rate is None) is (offer.currency == "USD")
         if offer.native_price is None:  # a cloud that tells no price is listed without one
             assert (offer.price_micros_per_hour, offer.price_micros_per_gpu_hour) == (None, None)
             continue
-        assert offer.price_micros_per_hour == pytest.approx(float(offer.native_price) * 1e6, abs=0.5)
+        rate = float(offer.exchange_rate or 1)
+        assert offer.price_micros_per_hour == pytest.approx(float(offer.native_price) * rate * 1e6, abs=0.5)
         assert offer.price_micros_per_gpu_hour == pytest.approx(offer.price_micros_per_hour / offer.gpu_count, abs=1)
 
 

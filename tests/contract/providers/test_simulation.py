@@ -74,7 +74,7 @@ def test_each_key_opens_one_account_and_no_other() -> None:
     assert account_of("runpod", local_keys()["vastai"]) is None
     assert account_of_client(local_keys(CUSTOMER)["verda"]) == "customer"
     assert account_of_client({}) is None
-    assert local_keys().keys() == SERVICES.keys() - {"akash", "azure"}
+    assert local_keys().keys() == SERVICES.keys() - {"akash", "azure", "oci", "ovhcloud"}
 
 
 def vast(api: InProcess, method: str, path: str, **more: Any) -> httpx.Response:

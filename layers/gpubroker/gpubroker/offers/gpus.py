@@ -21,6 +21,7 @@ _UNRATED: tuple[tuple[str, int], ...] = (
     ("RTX PRO 5000", 48),
     ("RTX PRO 4500", 32),
     ("RTX PRO 4000", 24),
+    ("RTX 4000 SFF Ada", 20),
     ("RTX 2000 Ada", 16),
     ("RTX 5060 Ti", 16),
     ("RTX 5060", 8),
@@ -234,6 +235,20 @@ def sold_with(model: str) -> int | None:
     """The VRAM of a model that is made with one size of it only; None for others and for unknown ones."""
     sizes = _NOMINAL.get(model, ())
     return sizes[0] if len(sizes) == 1 else None
+
+
+@lru_cache(maxsize=4096)
+def vram_of_one(model: str, said_gb: float | None, gpus: int) -> float | None:
+    """GB of one GPU, of a figure that may be one's or the sum over all: whichever this model is sold with, else of one.
+
+    None where nothing is said. What is neither (a slice of a GPU) is believed as it is.
+    """
+    if not said_gb or said_gb <= 0:
+        return None
+    for each in (said_gb, said_gb / gpus):
+        if nominal_vram(model, each) in _NOMINAL.get(model, ()):
+            return each
+    return said_gb
 
 
 @lru_cache(maxsize=1024)

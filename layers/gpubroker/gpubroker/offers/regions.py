@@ -7,6 +7,8 @@ the provider does not say which part.
 import re
 from functools import lru_cache
 
+from gpubroker.offers.region_names import SITES
+
 AS_OF = "2026-07-30"
 SOURCE = (
     "Azure network round-trip latency statistics, P95 of the 30 days to 2026-07-30, "
@@ -232,6 +234,12 @@ _EXACT: dict[tuple[str, str], str] = {
     ("azure", "koreacentral"): "ap-northeast",
     ("azure", "australiaeast"): "oceania",
     ("azure", "newzealandnorth"): "oceania",
+    **{
+        (slug, site): region
+        for slug, regions in SITES.items()
+        for region, sites in regions.items()
+        for site in sites.split()
+    },
 }
 
 _WORD = re.compile(r"[a-z]+")

@@ -1,7 +1,8 @@
 """What every adapter needs: rows in, offers out, and one bounded exchange over HTTP.
 
-Bounds, everywhere: a body of at most `MAX_BODY` bytes after decompression, read in pieces, so that neither a huge nor
-a slow body costs more than its bound; a deadline over the whole of a provider's calls, set by `providers/registry.py`.
+Bounds, everywhere: a body of at most `USUAL_BODY` bytes after decompression (`MAX_BODY` where one answer holds a whole
+market), read in pieces, so that neither a huge nor a slow body costs more than its bound; a deadline over the whole of
+a provider's calls, set by `providers/registry.py`.
 """
 
 import asyncio
@@ -31,6 +32,9 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells addresses, and 
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes. The largest honest answer, 10,000 vast.ai machines, is about 20 MB."""
+
+USUAL_BODY = 8 * 1024 * 1024
+"""Bytes. What a call may answer that does not say otherwise: thirty providers that all lie fit beside each other."""
 
 MAX_PRICE_PER_GPU = Decimal(1000)
 """USD per GPU-hour over which a price is a mistake: the dearest list price of 2026-05 is under 20."""
@@ -317,16 +321,19 @@ async def ask(
     headers: Mapping[str, str] | None = None,
     params: Mapping[str, str] | None = None,
     body: Any = None,
-    max_body: int = MAX_BODY,
+    max_body: int = USUAL_BODY,
+    reason: Callable[[bytes], errors.ProviderError | None] | None = None,
 ) -> Any:
     """One call; the decoded JSON of a 2xx answer. Redirects are not followed: a price list does not move.
+
+    `reason` reads the body of a refusal, for providers whose status alone does not say what is wrong.
 
     Raises BadCredentials, RateLimited, ProviderUnavailable or UnknownAnswer, and nothing else but cancellation.
     """
     content = None if body is None else orjson.dumps(body)
     sent = {"accept": "application/json", **(headers or {})}
     if content is not None:
-        sent["content-type"] = "application/json"
+        sent.setdefault("content-type", "application/json")
     request = client.build_request(method, url, headers=sent, params=params, content=content)
     try:
         response = await _begun(client, request)
@@ -342,7 +349,10 @@ async def ask(
         raise no_answer(provider, error) from error
     answer = bytes(received)
     if failure := refusal(provider, response.status_code, response.headers):
-        raise failure
+        told = reason(answer) if reason else None
+        if told is not None:
+            told.retry_after = failure.retry_after
+        raise told or failure
     return decoded(provider, answer)
 
 
@@ -378,6 +388,22 @@ async def together(*calls: Coroutine[Any, Any, Any]) -> list[Any]:
             first = first.exceptions[0]
         raise first from None
     return [task.result() for task in tasks]
+
+
+async def side_by_side(
+    call: Callable[[str], Coroutine[Any, Any, Any]], places: Iterable[str], *, at_most: int = 12
+) -> dict[str, Any]:
+    """What `call` gives for each place, no more than `at_most` at once. All or nothing: a place that failed must not
+    look like one that sells nothing.
+    """
+    gate = asyncio.Semaphore(at_most)
+
+    async def of(place: str) -> Any:
+        async with gate:
+            return await call(place)
+
+    wanted = list(places)
+    return dict(zip(wanted, await together(*(of(place) for place in wanted)), strict=True))
 
 
 async def pages(

@@ -18,6 +18,7 @@ NOW = datetime(2026, 5, 24, tzinfo=UTC)
 Answer = Callable[[httpx.Request], Any]
 
 OBJECTS: dict[str, dict[str, str]] = {
+    "aws": {"access_key_id": "a", "secret_access_key": "b"},
     "crusoe": {"access_key": "AK", "secret_key": "c2VjcmV0", "project": "pro/1"},
     "fluidstack": {"api_key": "k-123", "project": "pro-1"},
     "hotaisle": {"api_key": "k-123", "team": "a team"},

@@ -9,15 +9,18 @@ import httpx
 
 from gpubroker.offers import errors
 from gpubroker.offers.credentials import CredentialsUnavailable, platform_keys
-from gpubroker.offers.instances import lambdalabs, runpod, shadeform, vastai
+from gpubroker.offers.instances import digitalocean, lambdalabs, linode, runpod, shadeform, vastai, vultr
 from gpubroker.offers.instances.exchange import DEADLINE, Exchange
 from gpubroker.offers.instances.port import InstanceApi
 
 _KINDS: dict[str, tuple[str, Callable[[Any], dict[str, str]], Callable[[Exchange], InstanceApi]]] = {
-    vastai.SLUG: (vastai.ORIGIN, vastai.headers, vastai.VastInstances),
-    runpod.SLUG: (runpod.ORIGIN, runpod.headers, runpod.RunPodInstances),
+    digitalocean.SLUG: (digitalocean.ORIGIN, digitalocean.headers, digitalocean.DropletInstances),
     lambdalabs.SLUG: (lambdalabs.ORIGIN, lambdalabs.headers, lambdalabs.LambdaInstances),
+    linode.SLUG: (linode.ORIGIN, linode.headers, linode.LinodeInstances),
+    runpod.SLUG: (runpod.ORIGIN, runpod.headers, runpod.RunPodInstances),
     shadeform.SLUG: (shadeform.ORIGIN, shadeform.headers, shadeform.ShadeformInstances),
+    vastai.SLUG: (vastai.ORIGIN, vastai.headers, vastai.VastInstances),
+    vultr.SLUG: (vultr.ORIGIN, vultr.headers, vultr.VultrInstances),
 }
 
 RENTABLE: frozenset[str] = frozenset(_KINDS)

@@ -7,7 +7,6 @@ Availability is not said. Windows, Low Priority, reservations and savings plans 
 Source: learn.microsoft.com/rest/api/cost-management/retail-prices, dstackai/gpuhunt providers/azure.py.
 """
 
-import asyncio
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
@@ -37,7 +36,6 @@ REGIONS = (
 """The regions that sell GPU sizes (azure.microsoft.com/explore/global-infrastructure/products-by-region)."""
 # fmt: on
 
-_SIDE_BY_SIDE = 12
 _MOST_PAGES = 20
 _PAGE = 100
 
@@ -56,14 +54,8 @@ class Meter(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"Items": of all regions}. All or nothing: a region that failed must not look like one that sells nothing."""
-    places = asyncio.Semaphore(_SIDE_BY_SIDE)
-
-    async def of(region: str) -> list[Any]:
-        async with places:
-            return await _region(client, base_url, region)
-
-    found = await wire.together(*(of(region) for region in REGIONS))
-    return {"Items": [row for rows in found for row in rows]}
+    found = await wire.side_by_side(lambda region: _region(client, base_url, region), REGIONS)
+    return {"Items": [row for rows in found.values() for row in rows]}
 
 
 async def _region(client: httpx.AsyncClient, base_url: str, region: str) -> list[Any]:

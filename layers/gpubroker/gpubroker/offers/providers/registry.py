@@ -25,33 +25,64 @@ PROVIDERS: dict[str, str] = {
     slug: f"gpubroker.offers.providers.{slug}"
     for slug in (
         "akash",
+        "aws",
         "azure",
+        "cloudrift",
         "crusoe",
         "cudo",
+        "digitalocean",
         "fluidstack",
+        "gcp",
         "hotaisle",
         "hyperbolic",
         "hyperstack",
         "jarvislabs",
+        "koyeb",
         "lambdalabs",
         "latitude",
+        "linode",
         "mithril",
+        "oci",
+        "ovhcloud",
         "paperspace",
         "primeintellect",
         "runpod",
         "salad",
+        "scaleway",
+        "seeweb",
         "shadeform",
         "tensordock",
         "together",
         "vastai",
         "verda",
+        "vultr",
     )
 }
 
-KEYLESS = frozenset({"akash", "azure", "cudo", "runpod", "vastai"})
+KEYLESS = frozenset(
+    {
+        "akash",
+        "azure",
+        "cloudrift",
+        "cudo",
+        "koyeb",
+        "linode",
+        "oci",
+        "ovhcloud",
+        "runpod",
+        "vastai",
+        "vultr",
+    }
+)
 """Providers that tell their prices without a key."""
 
-CONVERTING: frozenset[str] = frozenset()
+CONVERTING: frozenset[str] = frozenset(
+    {
+        "ovhcloud",
+        "scaleway",
+        "seeweb",
+    }
+)
 """Providers whose prices are not all in USD: their `normalise` takes `rates` as well."""
 
 TIME_BOX = 5.0

@@ -73,6 +73,7 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
             "order": [["dph_total", "asc"]],
             "limit": _LIMIT,
         },
+        max_body=wire.MAX_BODY,
     )
 
 
