@@ -5,9 +5,10 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from infra.local.providers import vms
 from infra.local.providers.keys import CUSTOMER, PLATFORM, account_of_client
 from infra.local.providers.service import Call, Operation, Service, answer
-from infra.local.providers.world import Shape, chance, on_demand_of, spot_of
+from infra.local.providers.world import Rented, Shape, chance, on_demand_of, spot_of
 
 SLUG = "verda"
 
@@ -94,6 +95,102 @@ async def _locations(call: Call) -> Response:
     )
 
 
+def _instance(call: Call, instance: Rented) -> dict[str, Any]:
+    shape = call.world.shape_of(instance)
+    booted = call.world.booted(instance)
+    status = "running" if booted >= 1 else "provisioning" if booted > 0.3 else "ordered"
+    return {
+        "id": instance.instance_id,
+        "hostname": instance.label,
+        "description": instance.label,
+        "status": "error" if instance.broken else status,
+        "ip": call.world.address_of(instance) if booted > 0.6 else None,
+        "location": shape.region if shape else None,
+        "instance_type": shape.details["name"] if shape else None,
+        "price_per_hour": instance.usd_per_hour,
+        "is_spot": False,
+        "ssh_key_ids": instance.request.get("ssh_key_ids", []),
+        "startup_script_id": instance.request.get("startup_script_id"),
+    }
+
+
+def _no(code: str, message: str, status: int = 400) -> Response:
+    return answer({"code": code, "message": message}, status)
+
+
+def _text(value: str) -> Response:
+    """What was made is answered with its bare id."""
+    return Response(value, 202, media_type="text/plain")
+
+
+async def _create(call: Call) -> Response:
+    wanted = await call.json()
+    wanted = wanted if isinstance(wanted, dict) else {}
+    shape = vms.shape_of(call, SLUG, wanted.get("instance_type"), wanted.get("location_code"))
+    known = vms.keys_of(call, SLUG)
+    needed = {*wanted.get("ssh_key_ids", ()), *filter(None, [wanted.get("startup_script_id")])}
+    if shape is None or not wanted.get("image") or not wanted.get("hostname") or not needed <= set(known):
+        return _no("invalid_request", "instance_type, location_code, image, hostname, key or script is not known")
+    if shape.stock <= 0:
+        return _no("no_capacity", "Not enough resources for this instance type in this location")
+    return _text(vms.rent(call, SLUG, shape, wanted, label=wanted["hostname"], uuid=True).instance_id)
+
+
+async def _list(call: Call) -> Response:
+    return answer([_instance(call, one) for one in call.world.running(SLUG, call.account)])
+
+
+async def _get(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    return _refuse(404) if instance is None else answer(_instance(call, instance))
+
+
+async def _act(call: Call) -> Response:
+    wanted = await call.json()
+    wanted = wanted if isinstance(wanted, dict) else {}
+    instance = call.world.instance(SLUG, call.account, str(wanted.get("id")))
+    if instance is None or instance.ended_at is not None:
+        return _refuse(404)
+    if wanted.get("action") != "delete":
+        return _no("invalid_request", "action is not known")
+    call.world.end(instance)
+    return Response(status_code=202)
+
+
+async def _keys(call: Call) -> Response:
+    kept = vms.keys_of(call, SLUG)
+    return answer([{"id": name, "key": text} for name, text in kept.items() if vms.is_key(text)])
+
+
+async def _add_key(call: Call) -> Response:
+    wanted = await call.json()
+    if not isinstance(wanted, dict) or not vms.is_key(wanted.get("key")):
+        return _no("invalid_request", "key is no OpenSSH line")
+    return _kept(call, wanted["key"])
+
+
+async def _add_script(call: Call) -> Response:
+    wanted = await call.json()
+    if not isinstance(wanted, dict) or not wanted.get("name") or not str(wanted.get("script")).startswith("#!"):
+        return _no("invalid_request", "name and script are needed")
+    return _kept(call, wanted["script"])
+
+
+def _kept(call: Call, text: str) -> Response:
+    made = vms.uuid_of(SLUG, call.account, text)
+    vms.keys_of(call, SLUG)[made] = text
+    call.world.save()
+    return _text(made)
+
+
+async def _drop_scripts(call: Call) -> Response:
+    wanted = await call.json()
+    for name in wanted.get("scripts", ()) if isinstance(wanted, dict) else ():
+        vms.keys_of(call, SLUG).pop(name, None)
+    call.world.save()
+    return Response(status_code=200)
+
+
 def _account(request: Request) -> str | None:
     header = request.headers.get("authorization", "")
     if not header:
@@ -119,6 +216,14 @@ SERVICE = Service(
         Operation("GET", "/v1/instance-types", "list", _types),
         Operation("GET", "/v1/instance-availability", "list", _availability),
         Operation("GET", "/v1/locations", "list", _locations),
+        Operation("POST", "/v1/instances", "create", _create),
+        Operation("GET", "/v1/instances", "find", _list),
+        Operation("PUT", "/v1/instances", "end", _act),
+        Operation("GET", "/v1/instances/{id}", "get", _get),
+        Operation("GET", "/v1/sshkeys", "keys", _keys),
+        Operation("POST", "/v1/sshkeys", "keys", _add_key),
+        Operation("POST", "/v1/scripts", "keys", _add_script),
+        Operation("DELETE", "/v1/scripts", "keys", _drop_scripts),
     ),
     refuse=_refuse,
     rows_of=lambda told: [told] if isinstance(told, list) else [],

@@ -4,8 +4,12 @@ Journey 4 (286, 289); what a create leaves behind when it fails is what the rent
 """
 
 import base64
+import dataclasses
+import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,7 +17,7 @@ import pytest
 
 from gpubroker import composition
 from gpubroker.offers import errors
-from gpubroker.offers.instances import lambdalabs, registry, runpod, shadeform, vastai
+from gpubroker.offers.instances import digitalocean, lambdalabs, linode, registry, runpod, shadeform, vastai
 from gpubroker.offers.instances.exchange import Exchange
 from gpubroker.offers.instances.port import InstanceApi, InstanceOrder, InstanceStatus
 from gpubroker.offers.instances.registry import RENTABLE, instances_of
@@ -23,13 +27,15 @@ from infra.local.providers.keys import CUSTOMER, local_keys
 
 SLUGS = sorted(RENTABLE)
 
-NO_PRICE_SHOWN = frozenset({"linode", "vultr"})
+NO_PRICE_SHOWN = frozenset({"hyperstack", "linode", "scaleway", "vultr"})
 """Providers whose instances do not tell what they cost."""
 
-NO_WORD_AT_THE_END = frozenset({"digitalocean", "linode", "runpod", "shadeform", "vultr"})
-"""Providers that end an instance with a status and no body to spoil."""
+NO_WORD_AT_THE_END = frozenset(
+    {"digitalocean", "hyperstack", "linode", "runpod", "scaleway", "shadeform", "verda", "vultr"}
+)
+"""Providers that end an instance with a status: there is no body to spoil, or nobody needs it."""
 
-KEYS_REGISTERED = ("digitalocean", "lambdalabs", "shadeform", "vultr")
+KEYS_REGISTERED = ("digitalocean", "hyperstack", "lambdalabs", "shadeform", "verda", "vultr")
 """Providers that take a registered key, not the key itself."""
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKtests ada@example.com"
@@ -69,8 +75,9 @@ def impatient(simulation: Any) -> Iterator[Callable[[str], InstanceApi]]:
     client = httpx.Client(timeout=0.5, trust_env=False)
 
     def api(slug: str) -> InstanceApi:
-        _, headers, kind = registry._KINDS[slug]
-        return kind(Exchange(slug, f"{simulation.url}/{slug}", headers(local_keys()[slug]), client, deadline=0.5))
+        _, headers, made = registry._KINDS[slug]
+        key = local_keys()[slug]
+        return made(Exchange(slug, f"{simulation.url}/{slug}", headers(key), client, deadline=0.5), key)
 
     yield api
     client.close()
@@ -297,6 +304,97 @@ def test_a_machine_that_breaks_is_failed_and_can_be_ended(
     assert simulation.running(slug) == []
 
 
+def test_a_server_that_was_made_and_never_started_leaves_no_volume(
+    simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
+) -> None:
+    simulation.fault("status", "scaleway", "end", count=1, status=503)  # the poweron: an action, as the ending is
+    with pytest.raises(errors.ProviderUnavailable):
+        api_of("scaleway").create(order(offer_of("scaleway")))
+    [left] = api_of("scaleway").find("gpubroker-ren-1-0")
+    assert (left.status, left.native_status) == (InstanceStatus.FAILED, "stopped")
+    api_of("scaleway").end(left.instance_id)
+    assert simulation.running("scaleway") == []
+    [gone] = [one for one in simulation.app.state.world.instances.values() if one.provider == "scaleway"]
+    assert gone.request["volume"] is None
+
+
+def test_a_boot_script_goes_with_its_instance_at_verda(
+    simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
+) -> None:
+    made = api_of("verda").create(order(offer_of("verda"), env={"TOKEN": "of-this-rental"}))
+    kept = simulation.app.state.world.keys["verda", "platform"]
+    assert any("of-this-rental" in text for text in kept.values())
+    api_of("verda").end(made.instance_id)
+    assert not any("of-this-rental" in text for text in kept.values())
+
+
+def test_hyperstack_makes_an_environment_where_the_account_has_none_and_uses_it_again(
+    simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
+) -> None:
+    offer = offer_of("hyperstack")
+    there = dataclasses.replace(offer, launch={**offer.launch, "region": "US-1"})
+    simulation.control("POST", "capacity", provider="hyperstack", stock=5)
+    for label in ("one", "two"):
+        api_of("hyperstack").create(order(there, label))
+    rented = simulation.running("hyperstack")
+    assert {one["request"]["environment_name"] for one in rented} == {"gpubroker-US-1"}
+    assert len({one["request"]["key_name"] for one in rented}) == 1
+
+
+def test_a_key_that_two_rentals_register_at_once_is_one_key_at_digitalocean(offer_of: Callable[..., Offer]) -> None:
+    listed = iter([[], [{"id": 7, "public_key": KEY}]])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v2/account/keys":
+            if request.method == "POST":
+                return httpx.Response(422, json={"message": "SSH Key is already in use on your account"})
+            return httpx.Response(200, json={"ssh_keys": next(listed)})
+        assert json.loads(request.content)["ssh_keys"] == [7]
+        return httpx.Response(202, json={"droplet": {"id": 1, "name": "gpubroker-ren-1-0", "status": "new"}})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    api = digitalocean.DropletInstances(Exchange("digitalocean", "https://api.digitalocean.com", {}, client))
+    assert api.create(order(offer_of("digitalocean"))).instance_id == "1"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (422, "Size is not available in this region.", errors.NoCapacity),
+        (422, "creating this/these droplet(s) will exceed your droplet limit", errors.QuotaExceeded),
+        (402, "", errors.QuotaExceeded),
+        (403, "unavailable", errors.BadCredentials),
+        (503, "no capacity", errors.ProviderUnavailable),
+        (422, "something else", errors.UnknownAnswer),
+    ],
+)
+def test_a_refusal_is_told_by_its_status_first_and_by_its_words_then(
+    offer_of: Callable[..., Offer], status: int, body: str, error: type[errors.ProviderError]
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v2/account/keys":
+            return httpx.Response(200, json={"ssh_keys": [{"id": 7, "public_key": KEY}]})
+        return httpx.Response(status, json={"message": body})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    api = digitalocean.DropletInstances(Exchange("digitalocean", "https://api.digitalocean.com", {}, client))
+    with pytest.raises(error) as raised:
+        api.create(order(offer_of("digitalocean")))
+    assert type(raised.value) is error
+
+
+def test_a_list_of_instances_is_read_to_its_last_page() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        page = int(request.url.params.get("page", 1))
+        rows = [{"id": page, "label": f"machine-{page}", "status": "running", "ipv4": ["203.0.113.1"]}]
+        return httpx.Response(200, json={"data": rows, "page": page, "pages": 3})
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    api = linode.LinodeInstances(Exchange("linode", "https://api.linode.com", {}, client))
+    assert [one.label for one in api.list()] == ["machine-1", "machine-2", "machine-3"]
+    assert [one.instance_id for one in api.find("machine-3")] == ["3"]
+
+
 def test_a_bid_that_was_too_low_left_a_contract_which_is_reported_as_failed(
     simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
 ) -> None:
@@ -377,7 +475,7 @@ def test_a_callers_key_is_registered_once_however_often_it_is_used(
     api.create(order(offer_of(slug), "one"))
     api.create(InstanceOrder(label="two", offer=offer_of(slug), ssh_public_key=KEY.replace("ada@", "another@")))
     world = simulation.app.state.world
-    assert len(world.keys[slug, "platform"]) == 1
+    assert len([one for one in world.keys[slug, "platform"].values() if one.startswith("ssh-")]) == 1
 
 
 def test_the_order_reaches_each_provider_in_its_own_words(
@@ -408,6 +506,9 @@ def test_the_order_reaches_each_provider_in_its_own_words(
     assert script == sent["lambdalabs"]["user_data"] == sent["digitalocean"]["user_data"]
     for slug, text in (("vultr", sent["vultr"]["user_data"]), ("linode", sent["linode"]["metadata"]["user_data"])):
         assert base64.b64decode(text).decode() == script, slug
+    assert script == sent["hyperstack"]["user_data"] == sent["scaleway"]["cloud-init"]
+    assert simulation.app.state.world.keys["verda", "platform"][sent["verda"]["startup_script_id"]] == script
+    assert sent["scaleway"]["tags"] == [f"AUTHORIZED_KEY={'_'.join(KEY.split()[:2])}"]
     assert sent["linode"]["authorized_keys"] == [KEY]
     assert "root_pass" not in sent["linode"]
     assert script.splitlines() == [
@@ -439,7 +540,9 @@ def test_an_order_that_must_not_leave_the_house_does_not(
 def test_no_key_is_in_any_text_of_an_api(api_of: Callable[..., InstanceApi], slug: str) -> None:
     # R9.4 (229)
     api = api_of(slug)
-    assert local_keys()[slug] not in f"{api!r} {vars(api)!r}"
+    key = local_keys()[slug]
+    for secret in key.values() if isinstance(key, dict) else [key]:
+        assert secret not in f"{api!r} {vars(api)!r}"
 
 
 def test_a_new_account_at_vastai_lists_through_v1(simulation: Any) -> None:
@@ -461,11 +564,16 @@ def test_a_new_account_at_vastai_lists_through_v1(simulation: Any) -> None:
 
 
 def test_providers_that_we_cannot_rent_at_are_refused_by_name() -> None:
-    assert {"vastai", "runpod", "lambdalabs", "shadeform", "digitalocean", "linode", "vultr"} == RENTABLE
+    assert len(RENTABLE) >= 10
     with pytest.raises(LookupError):
         instances_of("azure", "key")
     with pytest.raises(errors.BadCredentials):
         instances_of("vastai", "")
+
+
+def test_each_provider_that_rents_is_swept_for_orphans_by_its_own_schedule() -> None:
+    template = Path(__file__).parents[3] / "infra" / "rentals.yaml"
+    assert sorted(re.findall(r"""Input: '{"provider": "(\w+)"}'""", template.read_text())) == SLUGS
 
 
 def test_the_real_addresses_are_the_documented_ones() -> None:

@@ -112,8 +112,8 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "scaleway": (
         [
-            ("L4", 1, 24, None, "eu-west", 837_900, False, "available", False),
-            ("H100", 8, 80, "SXM5", "eu-west", 25_726_882, False, "limited", False),
+            ("L4", 1, 24, None, "eu-west", 837_900, False, "available", True),
+            ("H100", 8, 80, "SXM5", "eu-west", 25_726_882, False, "limited", True),
             ("H100", 1, 80, "PCIe", "eu-central", 3_049_956, False, "unavailable", False),
             ("L4", 1, 24, None, "eu-central", 837_900, False, "unknown", False),
         ],
@@ -190,8 +190,8 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "verda": (
         [
-            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", False),
-            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", False),
+            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", True),
+            ("H100", 1, 80, "SXM5", "eu-north", 2_290_000, False, "available", True),
             ("H100", 1, 80, "SXM5", None, 800_000, True, "unavailable", False),
             ("A100", 8, 80, "SXM4", None, 10_320_000, False, "unavailable", False),
             ("A100", 8, 80, "SXM4", "eu-north", 3_600_000, True, "available", False),
@@ -200,7 +200,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "hyperstack": (
         [
-            ("H100", 1, 80, "PCIe", "ca", 1_900_000, False, "available", False),
+            ("H100", 1, 80, "PCIe", "ca", 1_900_000, False, "available", True),
             ("H100", 8, 80, "PCIe", "ca", 15_200_000, False, "unavailable", False),
         ],
         {"value": 1, "no price of this GPU": 1},

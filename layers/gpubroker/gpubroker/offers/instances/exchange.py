@@ -74,15 +74,28 @@ class Exchange:
     def __repr__(self) -> str:
         return f"Exchange({self.provider!r}, {self._base_url!r})"
 
-    def send(self, method: str, path: str, *, body: Any = None, params: Mapping[str, str] | None = None) -> Answer:
-        """The answer, whatever its status. Raises ProviderUnavailable when there is none in time, UnknownAnswer when
-        it is too large. Of a write, neither says whether it took effect.
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        text: str | None = None,
+        params: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """The answer, whatever its status, to a body that is sent as JSON or to a plain text.
+
+        Raises ProviderUnavailable when there is none in time, UnknownAnswer when it is too large. Of a write, neither
+        says whether it took effect.
         """
         headers = dict(self._headers)
         content = None
         if body is not None:
             content = orjson.dumps(body)
             headers["content-type"] = "application/json"
+        elif text is not None:
+            content = text.encode()
+            headers["content-type"] = "text/plain"
         ends = self._clock() + self._deadline
         request = self._client.build_request(
             method, self._base_url + path, headers=headers, params=params, content=content

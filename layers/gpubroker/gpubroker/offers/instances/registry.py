@@ -2,25 +2,52 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
 
 from gpubroker.offers import errors
 from gpubroker.offers.credentials import CredentialsUnavailable, platform_keys
-from gpubroker.offers.instances import digitalocean, lambdalabs, linode, runpod, shadeform, vastai, vultr
+from gpubroker.offers.instances import (
+    digitalocean,
+    hyperstack,
+    lambdalabs,
+    linode,
+    runpod,
+    scaleway,
+    shadeform,
+    vastai,
+    verda,
+    vultr,
+)
 from gpubroker.offers.instances.exchange import DEADLINE, Exchange
 from gpubroker.offers.instances.port import InstanceApi
 
-_KINDS: dict[str, tuple[str, Callable[[Any], dict[str, str]], Callable[[Exchange], InstanceApi]]] = {
-    digitalocean.SLUG: (digitalocean.ORIGIN, digitalocean.headers, digitalocean.DropletInstances),
-    lambdalabs.SLUG: (lambdalabs.ORIGIN, lambdalabs.headers, lambdalabs.LambdaInstances),
-    linode.SLUG: (linode.ORIGIN, linode.headers, linode.LinodeInstances),
-    runpod.SLUG: (runpod.ORIGIN, runpod.headers, runpod.RunPodInstances),
-    shadeform.SLUG: (shadeform.ORIGIN, shadeform.headers, shadeform.ShadeformInstances),
-    vastai.SLUG: (vastai.ORIGIN, vastai.headers, vastai.VastInstances),
-    vultr.SLUG: (vultr.ORIGIN, vultr.headers, vultr.VultrInstances),
+Made = Callable[[Exchange, Any], InstanceApi]
+"""An account's instances, of an exchange that has its headers, and of the key for what is more than a header."""
+
+
+def _plain(kind: Callable[[Exchange], InstanceApi]) -> Made:
+    """Of a provider whose key is in the headers and nowhere else."""
+    return lambda exchange, key: kind(exchange)
+
+
+def _of_project(exchange: Exchange, key: Any) -> InstanceApi:
+    return scaleway.ScalewayInstances(exchange, key.get("project") if isinstance(key, Mapping) else None)
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], dict[str, str]], Made]] = {
+    digitalocean.SLUG: (digitalocean.ORIGIN, digitalocean.headers, _plain(digitalocean.DropletInstances)),
+    hyperstack.SLUG: (hyperstack.ORIGIN, hyperstack.headers, _plain(hyperstack.HyperstackInstances)),
+    lambdalabs.SLUG: (lambdalabs.ORIGIN, lambdalabs.headers, _plain(lambdalabs.LambdaInstances)),
+    linode.SLUG: (linode.ORIGIN, linode.headers, _plain(linode.LinodeInstances)),
+    runpod.SLUG: (runpod.ORIGIN, runpod.headers, _plain(runpod.RunPodInstances)),
+    scaleway.SLUG: (scaleway.ORIGIN, scaleway.headers, _of_project),
+    shadeform.SLUG: (shadeform.ORIGIN, shadeform.headers, _plain(shadeform.ShadeformInstances)),
+    vastai.SLUG: (vastai.ORIGIN, vastai.headers, _plain(vastai.VastInstances)),
+    verda.SLUG: (verda.ORIGIN, verda.headers, verda.VerdaInstances),
+    vultr.SLUG: (vultr.ORIGIN, vultr.headers, _plain(vultr.VultrInstances)),
 }
 
 RENTABLE: frozenset[str] = frozenset(_KINDS)
@@ -43,10 +70,10 @@ def instances_of(slug: str, key: Any = None, *, providers_url: str | None = None
             raise errors.ProviderUnavailable(slug, "the platform's keys cannot be read") from error
     if not key:
         raise errors.BadCredentials(slug, "no key")
-    origin, headers, kind = _KINDS[slug]
+    origin, headers, made = _KINDS[slug]
     local = os.environ.get("PROVIDERS_URL", "") if providers_url is None else providers_url
     base_url = f"{local.rstrip('/')}/{slug}" if local else origin
-    return kind(Exchange(slug, base_url, headers(key), _client(bool(local))))
+    return made(Exchange(slug, base_url, headers(key), _client(bool(local))), key)
 
 
 @functools.cache

@@ -120,5 +120,7 @@ def _offers(flavor: Flavor, book: Mapping[str, Decimal], fetched_at: datetime) -
         availability={True: Availability.AVAILABLE, False: Availability.UNAVAILABLE, None: Availability.UNKNOWN}[free],
         availability_confidence=0.0 if free is None else 0.8,
         compliance_tags=tags(SLUG),
+        rentable=bool(free) and flavor.region_name is not None,
+        launch={"flavor": flavor.name, "region": flavor.region_name} if flavor.region_name else {},
         fetched_at=fetched_at,
     )

@@ -130,5 +130,7 @@ def _offers(server: Server, rates: Rates, fetched_at: datetime) -> Iterable[Offe
         availability=availability,
         availability_confidence=confidence,
         compliance_tags=tags(SLUG),
+        rentable=server.zone is not None and availability in (Availability.AVAILABLE, Availability.LIMITED),
+        launch={"zone": server.zone, "commercial_type": server.name} if server.zone else {},
         fetched_at=fetched_at,
     )

@@ -185,5 +185,7 @@ def _offer(
         availability=availability,
         availability_confidence=0.8 if known else 0.0,
         compliance_tags=tags(SLUG),
+        rentable=code is not None and not spot,
+        launch={"instance_type": kind.instance_type, "location_code": code} if code else {},
         fetched_at=fetched_at,
     )
