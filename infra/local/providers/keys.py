@@ -56,6 +56,7 @@ def local_keys(account: str = PLATFORM) -> dict[str, Any]:
     keys: dict[str, Any] = {slug: f"local-{slug}-{account}-key" for slug in _SLUGS}
     for slug, (secrets, others) in _PARTS.items():
         keys[slug] = {part: f"local-{slug}-{account}-{part.replace('_', '-')}" for part in secrets} | others
+    keys["aws"]["access_key_id"] = f"LOCALAWS{account.upper()}"  # capitals and digits, as theirs are
     return keys
 
 

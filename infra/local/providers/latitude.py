@@ -1,11 +1,12 @@
-"""Latitude.sh: plans of servers and of virtual machines (JSON:API). Wire format: latitudesh-python-sdk 3.4."""
+"""Latitude.sh: plans, SSH keys, scripts and virtual machines (JSON:API). Wire format: latitudesh-python-sdk 3.4."""
 
 from typing import Any
 
 from starlette.responses import Response
 
+from infra.local.providers import vms
 from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
-from infra.local.providers.world import Shape, shapes_of
+from infra.local.providers.world import Rented, Shape, shapes_of
 
 SLUG = "latitude"
 
@@ -123,6 +124,126 @@ async def _list_machines(call: Call) -> Response:
     return _page(call, _plans(call, vm=True))
 
 
+def _resource(kind: str, one: Any, attributes: dict[str, Any]) -> dict[str, Any]:
+    return {"id": one, "type": kind, "attributes": attributes}
+
+
+async def _wanted(call: Call) -> dict[str, Any]:
+    """The attributes of the resource that a body describes."""
+    told = await call.json()
+    found = told["data"].get("attributes") if isinstance(told, dict) and isinstance(told.get("data"), dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _keys_here(call: Call) -> dict[str, dict[str, str]]:
+    kept = vms.keys_of(call, SLUG).items()
+    return {one: {"name": one, "public_key": text} for one, text in kept if one.startswith("ssh_")}
+
+
+def _scripts_here(call: Call) -> dict[str, dict[str, str]]:
+    """Kept as description and content, a line each."""
+    kept = [(one, text.splitlines()) for one, text in vms.keys_of(call, SLUG).items() if one.startswith("ud_")]
+    return {one: {"description": lines[0], "content": lines[1]} for one, lines in kept}
+
+
+async def _keys(call: Call) -> Response:
+    return _page(call, [_resource("ssh_keys", one, told) for one, told in _keys_here(call).items()])
+
+
+async def _scripts(call: Call) -> Response:
+    return _page(call, [_resource("user_data", one, told) for one, told in _scripts_here(call).items()])
+
+
+async def _add_key(call: Call) -> Response:
+    told = await _wanted(call)
+    if not told.get("name") or not vms.is_key(told.get("public_key")):
+        return _refuse(422)
+    one = _keep(call, "ssh_", told["public_key"])
+    return answer({"data": _resource("ssh_keys", one, _keys_here(call)[one])}, 201)
+
+
+async def _add_script(call: Call) -> Response:
+    told = await _wanted(call)
+    if not told.get("description") or not told.get("content"):
+        return _refuse(422)
+    one = _keep(call, "ud_", f"{told['description']}\n{told['content']}")
+    return answer({"data": _resource("user_data", one, _scripts_here(call)[one])}, 201)
+
+
+def _keep(call: Call, kind: str, text: str) -> str:
+    one = f"{kind}{call.world.next_serial():08x}"
+    vms.keys_of(call, SLUG)[one] = text
+    call.world.save()
+    return one
+
+
+async def _drop_script(call: Call) -> Response:
+    if vms.keys_of(call, SLUG).pop(call.request.path_params["id"], None) is None:
+        return _refuse(404)
+    call.world.save()
+    return Response(status_code=204)
+
+
+def _machine(call: Call, instance: Rented) -> dict[str, Any]:
+    booted = call.world.booted(instance)
+    return _resource(
+        "virtual_machines",
+        instance.instance_id,
+        {
+            "name": instance.label,
+            "status": "Failed" if instance.broken else "Running" if booted >= 1 else "Scheduling",
+            "primary_ipv4": call.world.address_of(instance) if booted >= 0.5 else None,
+        },
+    )
+
+
+async def _create(call: Call) -> Response:
+    told = await _wanted(call)
+    shape = vms.shape_of(call, SLUG, told.get("plan"), told.get("site"))
+    known = {*_keys_here(call), *_scripts_here(call)}
+    asked = {*(told.get("ssh_keys") or ()), *([told["user_data"]] if told.get("user_data") else [])}
+    if shape is None or not shape.details["vm"] or not told.get("name") or told.get("project") != "local-project":
+        return _refuse(422)
+    if not asked <= known:
+        return _refuse(422)
+    if shape.stock <= 0:
+        return _no("The selected plan is out of stock at this site")
+    serial = call.world.next_serial()
+    instance = call.world.rent(
+        SLUG,
+        call.account,
+        shape,
+        instance_id=f"vm_{vms.uuid_of(SLUG, serial).replace('-', '')[:16]}",
+        label=told["name"],
+        usd_per_hour=shape.hourly(),
+        request=told,
+    )
+    return answer({"data": _machine(call, instance)}, 201)
+
+
+def _no(message: str) -> Response:
+    return answer(
+        {"errors": [{"code": "VALIDATION_ERROR", "status": "422", "title": "Invalid", "detail": message}]}, 422
+    )
+
+
+async def _find(call: Call) -> Response:
+    return _page(call, [_machine(call, one) for one in call.world.running(SLUG, call.account)])
+
+
+async def _get(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    return _refuse(404) if instance is None else answer({"data": _machine(call, instance)})
+
+
+async def _end(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    if instance is None:
+        return _refuse(404)
+    call.world.end(instance)
+    return Response(status_code=204)
+
+
 _refuse = refusing(lambda _, message: {"errors": [{"code": message.upper().replace(" ", "_"), "title": message}]})
 
 SERVICE = Service(
@@ -131,6 +252,15 @@ SERVICE = Service(
     operations=(
         Operation("GET", "/plans", "list", _list),
         Operation("GET", "/plans/virtual_machines", "list", _list_machines),
+        Operation("POST", "/virtual_machines", "create", _create),
+        Operation("GET", "/virtual_machines", "find", _find),
+        Operation("GET", "/virtual_machines/{id}", "get", _get),
+        Operation("DELETE", "/virtual_machines/{id}", "end", _end),
+        Operation("GET", "/ssh_keys", "keys", _keys),
+        Operation("POST", "/ssh_keys", "keys", _add_key),
+        Operation("GET", "/user_data", "scripts", _scripts),
+        Operation("POST", "/user_data", "scripts", _add_script),
+        Operation("DELETE", "/user_data/{id}", "scripts", _drop_script),
     ),
     refuse=_refuse,
     rows_of=rows_under("data"),

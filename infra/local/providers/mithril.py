@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing
+from infra.local.providers.service import Call, Operation, Service, answer, bearer_account, refusing, rows_under
 from infra.local.providers.world import ListPrice, Shape, chance, shapes_of
 
 SLUG = "mithril"
@@ -55,10 +55,6 @@ async def _spot(call: Call) -> Response:
     )
 
 
-def _rows_of(told: Any) -> list[Any]:
-    return [told] if isinstance(told, list) else []
-
-
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
@@ -67,6 +63,6 @@ SERVICE = Service(
         Operation("GET", "/v2/spot/availability", "list", _spot),
     ),
     refuse=refusing(lambda _, message: {"message": message}),
-    rows_of=_rows_of,
+    rows_of=rows_under(),
     account=bearer_account(SLUG),
 )

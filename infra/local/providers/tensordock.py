@@ -1,13 +1,19 @@
-"""TensorDock: locations with their GPUs. Wire format: acaracappa/cloud-gpu-shopper."""
+"""TensorDock: locations with their GPUs, and instances. Wire format: acaracappa/cloud-gpu-shopper.
 
+It refuses as the real one does: a create without capacity is 200 with an error in its body, and so is a look at an
+instance that is gone.
+"""
+
+from decimal import Decimal
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from infra.local.providers import vms
 from infra.local.providers.keys import account_of
 from infra.local.providers.service import Call, Operation, Service, answer, refusing
-from infra.local.providers.world import ListPrice, Shape, chance, pick, shapes_of
+from infra.local.providers.world import ListPrice, Rented, Shape, chance, pick, shapes_of
 
 SLUG = "tensordock"
 
@@ -75,6 +81,92 @@ async def _list(call: Call) -> Response:
     return answer({"data": {"locations": rows}})
 
 
+def _parts_of(shape: Shape, cores: int, memory: int, storage: int) -> Decimal:
+    each = [Decimal(part) for part in shape.details["parts"]]
+    return each[0] * cores + each[1] * memory + each[2] * storage
+
+
+async def _create(call: Call) -> Response:
+    wanted = await call.json()
+    told = wanted["data"]["attributes"] if isinstance(wanted, dict) and isinstance(wanted.get("data"), dict) else {}
+    resources = told.get("resources") or {}
+    [(v0, gpus)] = (resources.get("gpus") or {"": {}}).items()
+    shape = next(
+        (
+            one
+            for one in call.world.shapes[SLUG].values()
+            if (one.region, one.details["v0"], one.gpus) == (told.get("location_id"), v0, gpus.get("count"))
+        ),
+        None,
+    )
+    if shape is None or not told.get("name") or not told.get("ssh_key") or resources.get("storage_gb", 0) < 100:
+        return answer([{"code": "invalid_type", "message": "Invalid attributes", "path": ["data"]}], 400)
+    if not told.get("useDedicatedIp"):
+        return _in_body(400, "SSH port (22) must be forwarded for Ubuntu VMs")
+    if shape.stock <= 0:
+        return _in_body(400, "No available nodes found")
+    parts = _parts_of(shape, resources["vcpu_count"], resources["ram_gb"], resources["storage_gb"])
+    serial = call.world.next_serial()
+    instance = call.world.rent(
+        SLUG,
+        call.account,
+        shape,
+        instance_id=vms.uuid_of(SLUG, serial),
+        label=told["name"],
+        usd_per_hour=shape.hourly() + parts,
+        request=told,
+    )
+    made = {"type": "virtualmachine", "id": instance.instance_id, "name": instance.label, "status": "creating"}
+    return answer({"data": made}, 201)
+
+
+def _in_body(status: int, error: str) -> Response:
+    """An error that comes as a success."""
+    return answer({"status": status, "error": error})
+
+
+def _status(call: Call, instance: Rented) -> str:
+    return "error" if instance.broken else "running" if call.world.booted(instance) >= 1 else "creating"
+
+
+async def _find(call: Call) -> Response:
+    rows = [
+        {
+            "id": one.instance_id,
+            "name": one.label,
+            "status": _status(call, one),
+            "price_per_hour": float(one.usd_per_hour),
+        }
+        for one in call.world.running(SLUG, call.account)
+    ]
+    return answer({"data": rows})
+
+
+async def _get(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    if instance is None:
+        return _in_body(404, "Instance not found")
+    return answer(
+        {
+            "type": "virtualmachine",
+            "id": instance.instance_id,
+            "name": instance.label,
+            "status": _status(call, instance),
+            "ipAddress": call.world.address_of(instance) if call.world.booted(instance) >= 0.5 else "",
+            "portForwards": [],
+            "rateHourly": float(instance.usd_per_hour),
+        }
+    )
+
+
+async def _end(call: Call) -> Response:
+    instance = vms.mine(call, SLUG)
+    if instance is None:
+        return _refuse(404)
+    call.world.end(instance)
+    return answer({"data": {"id": instance.instance_id, "status": "deleted"}})
+
+
 def _rows_of(told: Any) -> list[Any]:
     data = told.get("data") if isinstance(told, dict) else None
     return (
@@ -93,7 +185,13 @@ _refuse = refusing(lambda _, message: {"status": 400, "error": message})
 SERVICE = Service(
     slug=SLUG,
     stock=stock,
-    operations=(Operation("GET", "/api/v2/locations", "list", _list, needs_key=False),),
+    operations=(
+        Operation("GET", "/api/v2/locations", "list", _list, needs_key=False),
+        Operation("POST", "/api/v2/instances", "create", _create),
+        Operation("GET", "/api/v2/instances", "find", _find),
+        Operation("GET", "/api/v2/instances/{id}", "get", _get),
+        Operation("DELETE", "/api/v2/instances/{id}", "end", _end),
+    ),
     refuse=_refuse,
     rows_of=_rows_of,
     account=_account,

@@ -17,26 +17,38 @@ import pytest
 
 from gpubroker import composition
 from gpubroker.offers import errors
-from gpubroker.offers.instances import digitalocean, lambdalabs, linode, registry, runpod, shadeform, vastai
+from gpubroker.offers.instances import (
+    digitalocean,
+    lambdalabs,
+    linode,
+    registry,
+    runpod,
+    shadeform,
+    tensordock,
+    vastai,
+)
 from gpubroker.offers.instances.exchange import Exchange
 from gpubroker.offers.instances.port import InstanceApi, InstanceOrder, InstanceStatus
 from gpubroker.offers.instances.registry import RENTABLE, instances_of
 from gpubroker.offers.offer import Availability, Offer
 from gpubroker.offers.providers.registry import Fetcher
-from infra.local.providers.keys import CUSTOMER, local_keys
+from infra.local.providers.keys import CUSTOMER, local_keys, secrets_of
 
 SLUGS = sorted(RENTABLE)
 
-NO_PRICE_SHOWN = frozenset({"hyperstack", "linode", "scaleway", "vultr"})
+NO_PRICE_SHOWN = frozenset({"hyperstack", "latitude", "linode", "scaleway", "vultr"})
 """Providers whose instances do not tell what they cost."""
 
 NO_WORD_AT_THE_END = frozenset(
-    {"digitalocean", "hyperstack", "linode", "runpod", "scaleway", "shadeform", "verda", "vultr"}
+    {"digitalocean", "hyperstack", "latitude", "linode", "runpod", "scaleway", "shadeform", "verda", "vultr"}
 )
 """Providers that end an instance with a status: there is no body to spoil, or nobody needs it."""
 
-KEYS_REGISTERED = ("digitalocean", "hyperstack", "lambdalabs", "shadeform", "verda", "vultr")
+KEYS_REGISTERED = ("digitalocean", "hyperstack", "lambdalabs", "latitude", "shadeform", "verda", "vultr")
 """Providers that take a registered key, not the key itself."""
+
+DISK_BY_SIZE = ("tensordock", "vastai")
+"""Providers that bill disk by its size, beyond what the listed price includes."""
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKtests ada@example.com"
 
@@ -116,7 +128,7 @@ def test_an_instance_is_created_boots_is_reached_and_ends(
     assert current.ssh_host
     assert current.ssh_host.startswith("203.0.113.")
     assert current.ssh_port
-    assert current.ssh_user in ("root", "ubuntu", "shadeform")
+    assert current.ssh_user in ("root", "shadeform", "ubuntu", "user")
     if slug in NO_PRICE_SHOWN:
         assert current.price_micros_per_hour is None
     else:
@@ -328,6 +340,79 @@ def test_a_boot_script_goes_with_its_instance_at_verda(
     assert not any("of-this-rental" in text for text in kept.values())
 
 
+def test_a_boot_script_goes_with_its_machine_at_latitude_and_with_a_create_that_was_refused(
+    simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
+) -> None:
+    offer, api = offer_of("latitude"), api_of("latitude")
+    made = api.create(order(offer, env={"TOKEN": "of-this-rental"}))
+    kept = simulation.app.state.world.keys["latitude", "platform"]
+    assert [one for one in kept if one.startswith("ud_")]
+    api.end(made.instance_id)
+    assert not [one for one in kept if one.startswith("ud_")]
+    simulation.control("POST", "capacity", provider="latitude", stock=0)
+    with pytest.raises(errors.NoCapacity):
+        api.create(order(offer, env={"TOKEN": "of-this-rental"}))
+    assert not [one for one in kept if one.startswith("ud_")]
+
+
+@pytest.mark.parametrize("disk_gb", [50, 100, 500])
+def test_tensordock_bills_what_the_terms_of_the_order_say_its_disk_included(
+    api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer], disk_gb: int
+) -> None:
+    offer = offer_of("tensordock", gpus=2)
+    terms = composition._terms_of(offer).with_disk(disk_gb)
+    assert (terms.price_micros > offer.price_micros_per_hour) is (disk_gb > 100)
+    made = api_of("tensordock").create(order(offer, disk_gb=disk_gb))
+    found = api_of("tensordock").get(made.instance_id)
+    assert found is not None
+    assert found.price_micros_per_hour == pytest.approx(terms.price_micros, rel=0, abs=1)
+
+
+def test_tensordocks_key_is_put_in_by_commands_that_may_run_twice(
+    simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
+) -> None:
+    # its ssh_key and cloud-init's ssh_authorized_keys install nothing
+    api_of("tensordock").create(order(offer_of("tensordock")))
+    [running] = simulation.running("tensordock")
+    commands = running["request"]["cloud_init"]["runcmd"]
+    for home in ("/root", "/home/user"):
+        assert (
+            f"grep -qxF '{KEY}' {home}/.ssh/authorized_keys || echo '{KEY}' >> {home}/.ssh/authorized_keys" in commands
+        )
+    assert running["request"]["useDedicatedIp"] is True
+    assert running["request"]["image"] == "ubuntu2204"
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "error"),
+    [
+        (200, {"status": 400, "error": "No available nodes found"}, errors.NoCapacity),
+        (200, {"status": 402, "error": "Insufficient balance"}, errors.QuotaExceeded),
+        (200, {"status": 429, "error": "slow down"}, errors.RateLimited),
+        (200, {"status": 500, "error": "oops"}, errors.ProviderUnavailable),
+        (200, {"status": 400, "error": "Invalid image"}, errors.UnknownAnswer),
+        (400, [{"code": "invalid_type", "message": "Expected number"}], errors.UnknownAnswer),
+    ],
+    ids=str,
+)
+def test_tensordocks_refusals_come_in_the_body_of_a_success_too(
+    offer_of: Callable[..., Offer], status: int, told: Any, error: type[errors.ProviderError]
+) -> None:
+    client = httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(status, json=told)))
+    api = tensordock.TensorDockInstances(Exchange("tensordock", tensordock.ORIGIN, {}, client))
+    with pytest.raises(error) as raised:
+        api.create(order(offer_of("tensordock")))
+    assert type(raised.value) is error
+
+
+def test_tensordocks_list_is_read_in_both_of_its_shapes() -> None:
+    row = {"id": "1", "name": "a", "status": "running", "ip_address": "203.0.113.9", "price_per_hour": 0.3}
+    for told in ({"data": [row]}, {"data": {"instances": [row]}}):
+        client = httpx.Client(transport=httpx.MockTransport(lambda _, told=told: httpx.Response(200, json=told)))
+        [one] = tensordock.TensorDockInstances(Exchange("tensordock", tensordock.ORIGIN, {}, client)).list()
+        assert (one.label, one.ssh_host, one.price_micros_per_hour) == ("a", "203.0.113.9", 300_000)
+
+
 def test_hyperstack_makes_an_environment_where_the_account_has_none_and_uses_it_again(
     simulation: Any, api_of: Callable[..., InstanceApi], offer_of: Callable[..., Offer]
 ) -> None:
@@ -443,7 +528,7 @@ def test_vastai_bills_what_the_terms_of_the_order_say_its_disk_included(
     assert found.price_micros_per_hour == pytest.approx(terms.price_micros, rel=0, abs=1)
 
 
-@pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug != "vastai"])
+@pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug not in DISK_BY_SIZE])
 def test_disk_has_no_price_of_its_own_elsewhere(offer_of: Callable[..., Offer], slug: str) -> None:
     offer = offer_of(slug)
     assert composition._terms_of(offer).with_disk(500).price_micros == offer.price_micros_per_hour
@@ -510,6 +595,14 @@ def test_the_order_reaches_each_provider_in_its_own_words(
     assert simulation.app.state.world.keys["verda", "platform"][sent["verda"]["startup_script_id"]] == script
     assert sent["scaleway"]["tags"] == [f"AUTHORIZED_KEY={'_'.join(KEY.split()[:2])}"]
     assert sent["linode"]["authorized_keys"] == [KEY]
+    kept = simulation.app.state.world.keys["latitude", "platform"]
+    assert base64.b64decode(kept[sent["latitude"]["user_data"]].splitlines()[1]).decode() == script
+    dock = sent["tensordock"]["cloud_init"]
+    assert (
+        dock["write_files"][0] | {"path": "/root/.ssh/authorized_keys", "content": f"{KEY}\n"} == dock["write_files"][0]
+    )
+    assert base64.b64decode(dock["runcmd"][-1].split()[1]).decode() == script
+    assert sent["tensordock"]["resources"]["storage_gb"] == 100  # no less than the smallest
     assert "root_pass" not in sent["linode"]
     assert script.splitlines() == [
         "#!/bin/bash",
@@ -541,7 +634,7 @@ def test_no_key_is_in_any_text_of_an_api(api_of: Callable[..., InstanceApi], slu
     # R9.4 (229)
     api = api_of(slug)
     key = local_keys()[slug]
-    for secret in key.values() if isinstance(key, dict) else [key]:
+    for secret in secrets_of(slug, key):
         assert secret not in f"{api!r} {vars(api)!r}"
 
 
@@ -564,7 +657,7 @@ def test_a_new_account_at_vastai_lists_through_v1(simulation: Any) -> None:
 
 
 def test_providers_that_we_cannot_rent_at_are_refused_by_name() -> None:
-    assert len(RENTABLE) >= 10
+    assert len(RENTABLE) >= 12
     with pytest.raises(LookupError):
         instances_of("azure", "key")
     with pytest.raises(errors.BadCredentials):

@@ -288,7 +288,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
             ("H100", 8, 80, "SXM5", "us-central", 23_840_000, False, "limited", False),
             ("H100", 8, 80, "SXM5", "sa", 30_000_000, False, "unavailable", False),
             ("H100", 8, 80, "SXM5", "ap-northeast", 25_500_000, False, "available", False),
-            ("L40S", 1, 48, None, "eu-central", 740_000, False, "available", False),
+            ("L40S", 1, 48, None, "eu-central", 740_000, False, "available", True),
         ],
         {"price": 1, "attributes.specs.drives": 1},
     ),
@@ -318,8 +318,8 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "tensordock": (
         [
-            ("RTX 3090", 1, 24, "PCIe", "us-west", 293_000, False, "available", False),
-            ("RTX 3090", 2, 24, "PCIe", "us-west", 569_000, False, "available", False),
+            ("RTX 3090", 1, 24, "PCIe", "us-west", 293_000, False, "available", True),
+            ("RTX 3090", 2, 24, "PCIe", "us-west", 569_000, False, "available", True),
             ("H100", 1, 80, "SXM5", "us-west", 2_343_000, False, "unavailable", False),
         ],
         {"price": 1, "pricing": 1, "resources": 1, "id": 1},
@@ -378,11 +378,11 @@ def test_every_offer_keeps_its_source_its_own_price_and_the_time_of_the_answer(n
     for offer in normalise(name, sample(name)):
         assert offer.fetched_at == AT
         assert offer.source
+        assert (offer.currency != "USD") <= (offer.provider in CONVERTING)
+        assert (offer.exchange_rate is None) is (offer.currency == "USD")
         if offer.native_price is None:  # a cloud that tells no price is listed without one
             assert (offer.price_micros_per_hour, offer.price_micros_per_gpu_hour) == (None, None)
             continue
-        assert (offer.currency != "USD") <= (offer.provider in CONVERTING)
-        assert (offer.exchange_rate is None) is (offer.currency == "USD")
         rate = float(offer.exchange_rate or 1)
         assert offer.price_micros_per_hour == pytest.approx(float(offer.native_price) * rate * 1e6, abs=0.5)
         assert offer.price_micros_per_gpu_hour == pytest.approx(offer.price_micros_per_hour / offer.gpu_count, abs=1)

@@ -32,6 +32,7 @@ def test_a_key_without_named_scopes_has_the_owners_but_makes_no_keys(api, person
         "alerts:read",
         "alerts:write",
         "favorites:write",
+        "integrations:manage",
         "notifications:manage",
         "offers:read",
         "rentals:read",

@@ -147,7 +147,13 @@ def test_tensordock_a_part_without_a_price_is_not_free(changed: dict[str, Any], 
 def test_tensordocks_listings_are_stale_and_say_so() -> None:
     assert {offer.availability_confidence for offer in tensordock.normalise(dock(), fetched_at=AT)} == {0.3}
     [gone] = tensordock.normalise(dock(max_count=0), fetched_at=AT)
-    assert (gone.gpu_count, gone.availability.value) == (1, "unavailable")
+    assert (gone.gpu_count, gone.availability.value, gone.rentable) == (1, "unavailable", False)
+
+
+@pytest.mark.parametrize(("dedicated", "rentable"), [(True, True), (None, True), (False, False)])
+def test_tensordock_is_rented_only_with_an_address_of_its_own(dedicated: bool | None, rentable: bool) -> None:
+    offers = tensordock.normalise(dock(network_features={"dedicated_ip_available": dedicated}), fetched_at=AT)
+    assert {offer.rentable for offer in offers} == {rentable}
 
 
 def test_together_prices_are_cents_a_minute_of_the_whole_endpoint() -> None:
@@ -277,7 +283,25 @@ def test_latitude_prices_are_the_dollars_of_a_region_and_its_sites_are_offered_o
     assert {chicago.price_micros_per_hour, dallas.price_micros_per_hour} == {23_840_000}
     assert (chicago.availability.value, dallas.availability.value) == ("unavailable", "available")
     assert dallas.region == "us-central"
-    assert dallas.launch == {"plan": "g4-h100-8x", "site": "DAL", "kind": "servers"}
+    assert (dallas.rentable, dallas.launch) == (False, {})  # a bare-metal server
+
+
+def test_latitudes_machines_are_rented_at_a_site_that_has_them() -> None:
+    told = {
+        "slug": "vm-l40s",
+        "specs": {"gpu": "NVIDIA L40S", "vcpus": 16},
+        "regions": [
+            {
+                "name": "Germany",
+                "locations": {"available": ["FRA", "BER"], "in_stock": ["FRA"]},
+                "pricing": {"USD": {"hour": 0.74}},
+            }
+        ],
+    }
+    machines = {"data": [{"id": "plan_2", "attributes": told}]}
+    berlin, frankfurt = latitude.normalise({"plans": {"data": []}, "plans/virtual_machines": machines}, fetched_at=AT)
+    assert (berlin.rentable, frankfurt.rentable) == (False, True)
+    assert frankfurt.launch == {"plan": "vm-l40s", "site": "FRA"}
 
 
 def test_latitude_without_sites_says_what_its_region_says_and_can_not_be_launched() -> None:

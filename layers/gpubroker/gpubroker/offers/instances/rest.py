@@ -13,8 +13,8 @@ MOST_PAGES = 100
 
 
 def possible(instance_id: str) -> bool:
-    """Whether it can be an id at a provider of numbers or UUIDs; anything else never becomes part of a path."""
-    return instance_id.isascii() and instance_id.replace("-", "").isalnum()
+    """Whether it can be an id at a provider of numbers, UUIDs or words; anything else never becomes part of a path."""
+    return instance_id.isascii() and instance_id.replace("-", "").replace("_", "").isalnum()
 
 
 class RestInstances:

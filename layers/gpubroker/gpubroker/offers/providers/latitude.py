@@ -213,6 +213,7 @@ def _offer(
         **cost,
         **({"availability": Availability.LIMITED, "availability_confidence": 0.6} if low else wire.stock(free)),
         compliance_tags=tags(SLUG),
-        launch={"plan": plan.slug, "site": site, "kind": "virtual_machines" if vm else "servers"} if site else {},
+        rentable=vm and bool(site) and free is not False,
+        launch={"plan": plan.slug, "site": site} if vm and site else {},
         fetched_at=fetched_at,
     )

@@ -133,6 +133,8 @@ def _offer(location: Location, gpu: Gpu, gpus: int, fetched_at: datetime, *, fre
         **cost,
         **wire.stock(free, confidence=0.3),
         compliance_tags=tags(SLUG),
+        # Without an address of its own nobody could reach it: asked-for port forwards are ignored.
+        rentable=free and gpu.network_features.dedicated_ip_available is not False,
         launch={
             "location_id": location.id,
             "gpu": gpu.v0Name,
