@@ -25,6 +25,7 @@ BENCHMARKS = (
     "index_build",
     "topsis",
     "normalise",
+    "sync",
     "detector",
     "cold_start",
     "aws_calls",

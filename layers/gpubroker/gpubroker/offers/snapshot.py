@@ -18,6 +18,7 @@ from gpubroker.kernel.time import iso
 from gpubroker.offers import parts, store
 from gpubroker.offers.errors import UnknownAnswer
 from gpubroker.offers.offer import Offer
+from gpubroker.offers.parts import Members
 from gpubroker.offers.state import PartState, transitions
 from gpubroker.offers.store import Fact
 
@@ -123,15 +124,15 @@ def suspicious(before: PartState, offers: int) -> bool:
     return before.offers >= FEW and offers * 2 < before.offers and before.suspects < CONFIRMATIONS
 
 
-def changed_buckets(before: PartState, offers: Iterable[Offer]) -> dict[str, list[Offer]]:
+def changed_buckets(before: PartState, offers: Iterable[Offer]) -> dict[str, Members]:
     """The buckets that differ from the stored ones, with their offers now; an empty list for one that is gone."""
     now = parts.bucketed(offers)
     changed = {
         name: members
         for name, members in now.items()
-        if name not in before.buckets or before.buckets[name].digest != parts.digest(parts.encode_records(members))
+        if name not in before.buckets or before.buckets[name].digest != parts.digest(members.records())
     }
-    return changed | {name: [] for name in before.buckets if name not in now}
+    return changed | {name: Members() for name in before.buckets if name not in now}
 
 
 def price_changes(old: Mapping[str, Offer], new: Iterable[Offer], timestamp: str) -> list[dict[str, Any]]:
@@ -225,7 +226,7 @@ def _known_before(before: PartState, buckets: list[str]) -> dict[str, Offer]:
     return {offer.offer_id: offer for offers in stored.values() for offer in offers}
 
 
-def _rewritten(before: PartState, good: PartState, changed: dict[str, list[Offer]]) -> Result:
+def _rewritten(before: PartState, good: PartState, changed: Mapping[str, Members]) -> Result:
     moment = datetime.fromtimestamp(good.checked_at, UTC)
     known = [name for name in changed if name in before.buckets]
     old = _known_before(before, known)

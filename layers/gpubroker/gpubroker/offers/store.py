@@ -239,7 +239,7 @@ class _Forms:
 def _forms(name: str, offers: list[Offer]) -> _Forms | None:
     if not offers:
         return None
-    records = parts.encode_records(offers)
+    records = offers.records() if isinstance(offers, parts.Members) else parts.encode_records(offers)
     forms = _Forms(parts.encode_listing(offers), parts.compressed(records), parts.digest(records))
     if len(forms.listing) + len(forms.records) > parts.LARGEST_BUCKET_BYTES:
         raise parts.PartTooLarge(f"bucket {name} holds {len(offers)} offers")

@@ -43,7 +43,7 @@ def public(offer: Offer) -> dict[str, Any]:
         "exchange_rate": offer.exchange_rate,
         "exchange_rate_as_of": offer.exchange_rate_as_of,
         "spot": offer.spot,
-        "availability": offer.availability.value,
+        "availability": offer.availability._value_,
         "availability_confidence": offer.availability_confidence,
         "reliability": offer.reliability,
         "fp16_tflops": figures.fp16_tflops if figures else None,
