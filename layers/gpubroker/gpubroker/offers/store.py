@@ -10,7 +10,7 @@ over the bounds of a transaction is written as several, each of which leaves a w
 bucket that the state of the same moment does not name, and one that reads them one by one can tell by the versions.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -166,10 +166,21 @@ def parts_of(providers: Iterable[str]) -> Iterator[tuple[PartState | None, list[
         yield state, offers
 
 
-def save_state(state: PartState, facts: Iterable[Fact] = ()) -> None:
-    """Write a state (the heartbeat when nothing changed). Raises StaleVersion when another sync was first."""
+def save_state(state: PartState, facts: Sequence[Fact] = ()) -> None:
+    """Write a state (the heartbeat when nothing changed). Raises StaleVersion when another sync was first.
+
+    A heartbeat alone is a plain write: in a transaction it would be billed twice.
+    """
+    item = PartItem(part_key(state.provider), STATE, beat=state.beat, state=state.to_json().decode())
+    if not facts:
+        try:
+            item.save(_after(state.beat - 1))
+        except PutError as error:
+            if lost_condition(error):
+                raise StaleVersion from error
+            raise
+        return
     with transaction(PartItem) as tx:
-        item = PartItem(part_key(state.provider), STATE, beat=state.beat, state=state.to_json().decode())
         tx.put(item, condition=_after(state.beat - 1))
         for fact in facts:
             tx.put(outbox_item(PartItem, fact.event, source="offers", target=fact.target))
