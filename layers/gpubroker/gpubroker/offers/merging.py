@@ -36,6 +36,8 @@ RESOLD = frozenset(
 )
 """Clouds that an aggregator in the house resells (Shadeform, Prime Intellect): only their machines can meet."""
 
+_WHAT = 10  # characters of an id that tell what it is
+
 _OTHER_NAMES = {
     "datacrunch": "verda",
     "digital-ocean": "digitalocean",
@@ -81,7 +83,7 @@ def _what(
     cloud: str, model: str, form: str | None, vram: int | None, count: int, native_region: str, spot: bool
 ) -> str:
     place = native_region.strip().lower().replace("_", "-").replace(" ", "-")
-    return stable_id(cloud, model, form or "", vram or 0, count, place, spot)[:10]
+    return stable_id(cloud, model, form or "", vram or 0, count, place, spot)[:_WHAT]
 
 
 def groups(machines: Iterable[tuple[int, str]], providers: Sequence[str]) -> list[list[int]]:
@@ -89,17 +91,19 @@ def groups(machines: Iterable[tuple[int, str]], providers: Sequence[str]) -> lis
 
     Where a provider lists several shapes of one thing, those meet only with a shape of the same vCPUs and RAM.
     """
-    by_what: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row, machine in machines:
-        by_what[machine[:10]].append((row, machine))
+    first: dict[str, tuple[int, str]] = {}
+    met: dict[str, list[tuple[int, str]]] = {}
+    for one in machines:  # most meet nobody, and cost no list
+        what = one[1][:_WHAT]
+        before = first.setdefault(what, one)
+        if before is not one:
+            met.setdefault(what, [before]).append(one)
     found = []
-    for members in by_what.values():
-        if len(members) < 2:
-            continue
-        sellers = [providers[row] for row, _ in members]
-        if len(set(sellers)) == len(sellers):
+    for members in met.values():
+        sellers = {providers[row] for row, _ in members}
+        if len(sellers) == len(members):
             found.append([row for row, _ in members])
-        elif len(set(sellers)) > 1:
+        elif len(sellers) > 1:
             found += _by_shape(members, providers)
     return found
 
