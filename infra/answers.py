@@ -150,9 +150,27 @@ class Ranking(_Answer):
     warnings: list[str]
 
 
+class Ring(_Answer):
+    """The last calls that a circuit goes by."""
+
+    successes: int
+    failures: int
+    opened: int = Field(description="how often it has opened")
+    next_trial_at: Moment | None
+
+
+class Transition(_Answer):
+    at: Moment
+    event: str = Field(description="healthy, unhealthy, circuit_open, circuit_closed or circuit_half_open")
+
+
 class ProviderHealth(Part):
     healthy: bool
+    flapping: bool = Field(description="four changes or more in ten minutes")
+    weight: float = Field(description="1 usually; halved by each answer over 2 s, down to 0.1")
     circuit: Literal["closed", "open", "half_open"]
+    breaker: Ring
+    transitions: list[Transition]
     checked_at: Moment | None
     response_time_ms: int | None
     failures_in_a_row: int
@@ -164,6 +182,7 @@ class HealthSummary(_Answer):
     healthy: int
     unhealthy: int
     stale: int
+    flapping: int
     circuits: dict[Literal["closed", "open", "half_open"], int]
     offers: int
 
@@ -191,9 +210,9 @@ class GatewayHealth(_Answer):
 
 class ModelPrices(_Answer):
     offers: int
-    min_price_per_gpu_hour: Price
-    average_price_per_gpu_hour: Price
-    max_price_per_gpu_hour: Price
+    min_price_per_gpu_hour: Price | None
+    average_price_per_gpu_hour: Price | None
+    max_price_per_gpu_hour: Price | None
 
 
 class MarketStats(_Answer):

@@ -14,7 +14,12 @@ router = Router()
 STREAM = "/api/v2/providers/stream"
 
 
-@router.post(f"{STREAM}/tickets", tags=["streams"], summary="A ticket for an EventSource, which sends no headers")
+@router.post(
+    f"{STREAM}/tickets",
+    tags=["streams"],
+    summary="A ticket for an EventSource, which sends no headers",
+    status_code=201,
+)
 def create_stream_ticket(caller: Annotated[Caller, Depends(signed_in)]) -> Answer[TicketView]:
     ticket = Tickets().sell(caller)
     view = TicketView(ticket=ticket, expires_in=TICKET_SECONDS, url=f"{STREAM}?ticket={ticket}")
