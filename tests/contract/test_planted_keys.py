@@ -104,7 +104,7 @@ class Echo(httpx.BaseTransport, httpx.AsyncBaseTransport):
         if request.url.path.endswith("/oauth2/token"):
             return httpx.Response(200, json={"access_token": "plant3d-token"})
         rows: list[Any] = []
-        if request.url.path.endswith(("instance-types", "instance-availability", "locations", "pricebook")):
+        if "verda" in str(request.url) or request.url.path.endswith("pricebook"):
             return httpx.Response(200, json=rows)
         return httpx.Response(200, json={"instances": rows, "data": rows, "flavors": rows, "pricebook": rows})
 

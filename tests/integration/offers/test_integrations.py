@@ -157,8 +157,8 @@ def test_everybody_has_their_own(desk: Desk) -> None:
 
 @pytest.mark.parametrize(
     ("provider", "key"),
-    [(slug, key) for slug, key in local_keys(CUSTOMER).items()],
-    ids=list(local_keys(CUSTOMER)),
+    [(slug, key) for slug, key in local_keys(CUSTOMER).items() if check.takes_a_key(slug)],
+    ids=lambda value: value if isinstance(value, str) else "parts",
 )
 def test_every_provider_that_takes_a_key_is_asked_with_it(desk: Desk, provider: str, key: Any) -> None:
     assert desk.save(key, provider)[0].status == "active"

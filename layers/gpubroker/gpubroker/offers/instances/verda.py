@@ -148,6 +148,7 @@ class _Authorised(Exchange):
     """An exchange whose calls carry a token, asked for once with the client's credentials."""
 
     def __init__(self, exchange: Exchange, key: Mapping[str, Any]) -> None:
+        exchange._secrets = tuple(str(key[name]).encode() for name in ("client_id", "client_secret"))
         self.__dict__.update(exchange.__dict__)
         body = {"grant_type": "client_credentials", **{name: key[name] for name in ("client_id", "client_secret")}}
         self._token: Callable[[], Any] = lambda: exchange.read("POST", "/v1/oauth2/token", body=body)["access_token"]
@@ -163,5 +164,7 @@ class _Authorised(Exchange):
     ) -> Answer:
         if "authorization" not in self._headers:
             with reading(SLUG):
-                self._headers = {**self._headers, "authorization": f"Bearer {self._token()}"}
+                token = str(self._token())
+            self._headers = {**self._headers, "authorization": f"Bearer {token}"}
+            self._secrets = (*self._secrets, token.encode())
         return super().send(method, path, body=body, text=text, params=params)
