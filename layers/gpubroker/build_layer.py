@@ -35,6 +35,7 @@ AWS_SERVICES = frozenset(
         "lambda",
         "secretsmanager",
         "sesv2",
+        "sns",
         "sqs",
         "stepfunctions",
         "sts",

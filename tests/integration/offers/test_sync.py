@@ -10,14 +10,16 @@ from gpubroker.offers import store, sync
 from gpubroker.offers.credentials import CredentialsUnavailable
 from gpubroker.offers.providers import registry
 from gpubroker.offers.providers.registry import Outcome
-from gpubroker.offers.slugs import SLUGS
+from gpubroker.offers.slugs import SLUGS as ALL
 from gpubroker.offers.wire import Offers
 from gpubroker.resilience.breaker import PROVIDERS
 from gpubroker.storage.transaction import StaleVersion
 from tests.unit.offers.making import AT, an_offer, by_provider, many
 
 EACH = 30
-MARKET = by_provider(many(EACH * len(SLUGS)))
+SLUGS = ("azure", "hyperstack", "lambdalabs", "primeintellect", "runpod", "shadeform", "vastai", "verda")
+"""Eight of them: moto takes a second for each further part, and what is asked of one holds for all."""
+MARKET = {slug: offers for slug, offers in by_provider(many(EACH * len(ALL))).items() if slug in SLUGS}
 KEYS = dict.fromkeys(SLUGS, "key")
 
 
@@ -64,14 +66,14 @@ def beat(providers):
 
     def beat(after=20.0, keys=KEYS):
         clock[0] += after
-        return sync.beat(providers, keys, clock=lambda: clock[0])
+        return sync.beat(providers, keys, clock=lambda: clock[0], slugs=SLUGS)
 
     return beat
 
 
 def test_names_without_adapters_and_adapters_are_the_same():
-    assert set(SLUGS) == set(registry.PROVIDERS)
-    assert list(SLUGS) == sorted(SLUGS)
+    assert set(ALL) == set(registry.PROVIDERS)
+    assert list(ALL) == sorted(ALL)
 
 
 def test_a_beat_brings_every_providers_offers(beat, providers):
@@ -87,7 +89,7 @@ def test_a_quiet_beat_is_its_lease_one_read_and_a_heartbeat_each(beat, calls):
     beat()
     calls.clear()
     beat()
-    assert calls == ["PutItem", "BatchGetItem"] + ["TransactWriteItems"] * len(SLUGS)
+    assert calls == ["PutItem", "BatchGetItem"] + ["PutItem"] * len(SLUGS)
 
 
 def test_a_failing_provider_costs_the_others_nothing(beat, providers):
@@ -192,11 +194,12 @@ def test_with_the_real_fetcher_a_provider_that_times_out_is_a_reason_and_no_exce
     monkeypatch.setattr(
         registry, "new_client", lambda *, local: httpx.AsyncClient(transport=httpx.MockTransport(hangs))
     )
-    summary = sync.beat(fetcher, KEYS, clock=lambda: datetime(2026, 5, 24, tzinfo=UTC).timestamp())
+    keys = dict.fromkeys(ALL, "key")
+    summary = sync.beat(fetcher, keys, clock=lambda: datetime(2026, 5, 24, tzinfo=UTC).timestamp())
     fetcher.close()
     told = {slug: state.error for slug, state in summary.states.items()}
     objects = {"aws", "crusoe", "fluidstack", "hotaisle", "latitude", "salad", "tensordock", "verda"}
-    assert told == dict.fromkeys(SLUGS, "ProviderUnavailable") | dict.fromkeys(objects, "BadCredentials"), (
+    assert told == dict.fromkeys(ALL, "ProviderUnavailable") | dict.fromkeys(objects, "BadCredentials"), (
         "a text is no key where a key has parts"
     )
 
