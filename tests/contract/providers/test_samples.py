@@ -261,7 +261,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
             ("MI300X", 1, 192, None, "us-east", 1_990_000, False, "available", False),
             ("MI300X", 2, 192, None, "us-east", 3_980_000, False, "unavailable", False),
         ],
-        {"price": 1, "Specs": 1, "OnDemandPrice": 1},
+        {"price": 1, "Specs.cpu_cores": 1, "OnDemandPrice": 1},
     ),
     "hyperbolic": (
         [
@@ -288,7 +288,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
             ("H100", 8, 80, "SXM5", "us-central", 23_840_000, False, "limited", False),
             ("H100", 8, 80, "SXM5", "sa", 30_000_000, False, "unavailable", False),
             ("H100", 8, 80, "SXM5", "ap-northeast", 25_500_000, False, "available", False),
-            ("L40S", 1, 48, None, "eu-central", 740_000, False, "available", False),
+            ("L40S", 1, 48, None, "eu-central", 740_000, False, "available", True),
         ],
         {"price": 1, "attributes.specs.drives": 1},
     ),
@@ -318,8 +318,8 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
     ),
     "tensordock": (
         [
-            ("RTX 3090", 1, 24, "PCIe", "us-west", 293_000, False, "available", False),
-            ("RTX 3090", 2, 24, "PCIe", "us-west", 569_000, False, "available", False),
+            ("RTX 3090", 1, 24, "PCIe", "us-west", 293_000, False, "available", True),
+            ("RTX 3090", 2, 24, "PCIe", "us-west", 569_000, False, "available", True),
             ("H100", 1, 80, "SXM5", "us-west", 2_343_000, False, "unavailable", False),
         ],
         {"price": 1, "pricing": 1, "resources": 1, "id": 1},
