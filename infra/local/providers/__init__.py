@@ -1,1 +1,1 @@
-"""The simulated providers: eight APIs in one ASGI app, over real list prices, and what can go wrong with them."""
+"""The simulated providers: 32 APIs in one ASGI app, over real list prices, and what can go wrong with them."""

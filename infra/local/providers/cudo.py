@@ -1,6 +1,5 @@
 """CUDO Compute: machine types with the prices of their parts. Wire format: the provider's swagger of 2024."""
 
-from decimal import Decimal
 from typing import Any
 
 from starlette.responses import Response
@@ -44,12 +43,6 @@ def stock() -> list[Shape]:
         shape.vcpus, shape.ram_gb = 8 * shape.gpus, 32 * shape.gpus
         found.setdefault(shape.key, shape)
     return list(found.values())
-
-
-def parts_of(shape: Shape) -> Decimal:
-    """USD per hour of what a machine has beside its GPUs, as the listed shape has it."""
-    cores, memory, storage, address = (Decimal(value) for value in _PARTS.values())
-    return cores * int(shape.vcpus) + memory * int(shape.ram_gb) + storage * 100 + address
 
 
 async def _list(call: Call) -> Response:

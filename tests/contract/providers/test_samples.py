@@ -261,7 +261,7 @@ EXPECTED: dict[str, tuple[list[Short], dict[str, int]]] = {
             ("MI300X", 1, 192, None, "us-east", 1_990_000, False, "available", False),
             ("MI300X", 2, 192, None, "us-east", 3_980_000, False, "unavailable", False),
         ],
-        {"price": 1, "Specs": 1, "OnDemandPrice": 1},
+        {"price": 1, "Specs.cpu_cores": 1, "OnDemandPrice": 1},
     ),
     "hyperbolic": (
         [

@@ -43,13 +43,6 @@ def test_hotaisle_prices_are_cents_and_sizes_bytes() -> None:
     assert offer.availability.value == "available"  # what is listed can be had
 
 
-def test_hotaisles_create_takes_the_specs_to_the_last_byte() -> None:
-    row = hot()
-    row["Specs"]["something_new"] = {"kept": True}
-    [offer] = hotaisle.normalise([row], fetched_at=AT)
-    assert offer.launch == {"specs": row["Specs"]}
-
-
 def jarvis(**changed: Any) -> dict[str, Any]:
     row = {
         "region": "india-noida-01",

@@ -18,7 +18,7 @@ import httpx
 from gpubroker.offers import wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
-from gpubroker.offers.offer import HOURS_PER_MONTH, Offer, offer_id_of
+from gpubroker.offers.offer import Offer, offer_id_of
 from gpubroker.offers.regions import canonical_region
 
 SLUG = "cudo"
@@ -152,16 +152,5 @@ def _offer(kind: MachineType, gpus: int, free: bool | None, fetched_at: datetime
         **wire.priced(total, gpus=gpus),
         **wire.stock(free),
         compliance_tags=tags(SLUG),
-        launch={
-            "machine_type": name,
-            "data_center_id": kind.dataCenterId,
-            "gpus": gpus,
-            "vcpus": cores,
-            "memory_gib": memory,
-            "storage_cost": format(storage * HOURS_PER_MONTH, "f"),
-            "storage_gb": DISK_GB,
-        }
-        if summed
-        else {},
         fetched_at=fetched_at,
     )

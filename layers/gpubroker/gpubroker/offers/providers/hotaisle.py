@@ -3,10 +3,11 @@
 GET /api/teams/{team}/virtual_machines/available/, `Authorization: Token <key>`; the team is part of the key's object.
 Units: OnDemandPrice US cents per hour of the whole machine; ram_capacity and disk_capacity bytes. VRAM is not told:
 the model has one size. `Quantity` is how many there are; its absence says no more than that the shape is listed.
+A create takes no name and the account's keys open every machine: listed, not rented (docs/rentals.md).
 Source: dstackai/gpuhunt, dstackai/dstack; Quantity from recorded answers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -39,7 +40,7 @@ class Cpus(wire.Row):
     model: str | None = None
 
 
-class Specs(wire.Row):
+class Hardware(wire.Row):
     cpu_cores: float | None = None
     ram_capacity: float | None = None
     disk_capacity: float | None = None
@@ -50,22 +51,14 @@ class Specs(wire.Row):
 class Machine(wire.Row):
     OnDemandPrice: Decimal
     Quantity: int | None = None
-    Specs: dict[str, Any]
-
-
-def header(key: Any) -> dict[str, str]:
-    api_key, _ = wire.account(SLUG, key, "api_key", "team")
-    return {"authorization": f"Token {api_key}"}
-
-
-def team_path(team: str) -> str:
-    return f"/api/teams/{quote(team, safe='')}/virtual_machines/"
+    Specs: Hardware
 
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """`key` is {"api_key", "team"}."""
-    _, team = wire.account(SLUG, key, "api_key", "team")
-    return await wire.ask(client, SLUG, "GET", f"{base_url}{team_path(team)}available/", headers=header(key))
+    api_key, team = wire.account(SLUG, key, "api_key", "team")
+    url = f"{base_url}/api/teams/{quote(team, safe='')}/virtual_machines/available/"
+    return await wire.ask(client, SLUG, "GET", url, headers={"authorization": f"Token {api_key}"})
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:
@@ -76,10 +69,7 @@ def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offer
 
 
 def _offers(machine: Machine, fetched_at: datetime) -> Iterable[Offer]:
-    try:
-        specs = Specs.model_validate(machine.Specs)
-    except ValueError as error:
-        raise wire.Refused("Specs") from error
+    specs = machine.Specs
     if not specs.gpus:
         return
     gpus = wire.gpu_number(specs.gpus[0].count)
@@ -104,11 +94,5 @@ def _offers(machine: Machine, fetched_at: datetime) -> Iterable[Offer]:
         **cost,
         **wire.stock(free),
         compliance_tags=tags(SLUG),
-        launch=_launch(machine.Specs),
         fetched_at=fetched_at,
     )
-
-
-def _launch(specs: Mapping[str, Any]) -> dict[str, Any]:
-    """A create takes the machine's Specs as they were told, to the last byte."""
-    return {"specs": dict(specs)}

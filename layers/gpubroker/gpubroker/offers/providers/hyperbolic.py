@@ -1,9 +1,10 @@
 """Hyperbolic: whole shapes, on demand.
 
-GET /v2/on-demand/rental-options, bearer key: what can be rented now, and what a create takes.
+GET /v2/on-demand/rental-options, bearer key: what can be rented now.
 Units: costPerHourCents US cents per hour of the whole option; totalAvailable GPUs; a node's ramGb and storageGb GB.
 `normalise` also reads the catalogue that it gives SkyPilot, GET /v2/skypilot/catalog: {"vms": [...]}, Price USD per
-hour of the whole instance, sizes GiB; it says nothing of availability and nothing that a create takes.
+hour of the whole instance, sizes GiB; it says nothing of availability.
+The SSH key is the account's and opens all its machines: listed, not rented (docs/rentals.md).
 Source: SkyPilot's client for the catalogue, sure; recent clients (hyperbolic's MCP server and others) for the options:
 the fields are theirs, and no document of the provider was seen.
 """
@@ -104,12 +105,6 @@ def _of_option(option: Option, fetched_at: datetime) -> Iterable[Offer]:
         **wire.priced(option.costPerHourCents / 100, gpus=gpus),
         **wire.stock(free),
         compliance_tags=tags(SLUG),
-        launch={
-            "gpuType": option.gpuType,
-            "gpuCount": gpus,
-            "region": option.region,
-            "networkType": option.connectionType or "ethernet",
-        },
         fetched_at=fetched_at,
     )
 

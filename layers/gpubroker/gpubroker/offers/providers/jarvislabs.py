@@ -3,8 +3,8 @@
 GET /misc/server_meta, bearer key. Units: price_per_hour and spot_price USD per GPU-hour; vram GB of one GPU, as text
 ("80 GB", "80"); cpus_per_gpu and ram_per_gpu (GB) per GPU. effective_num_free_devices counts free GPUs;
 num_free_devices where it is absent. Rows of containers (`workload_type`) are other machines than the VMs listed here,
-whose workload_type is "vm" or null. Spot is sold for containers only, so it is shown and not rented.
-A VM is created at the host of its region, which no answer names: regions without a known host are shown, not rented.
+whose workload_type is "vm" or null. Spot is sold for containers only.
+The account's SSH keys open every machine made while they stand there: listed, not rented (docs/rentals.md).
 Source: dstackai/gpuhunt, dstackai/dstack, PyPI jarvislabs 0.2.
 """
 
@@ -25,15 +25,6 @@ from gpubroker.offers.regions import canonical_region
 SLUG = "jarvislabs"
 ORIGIN = "https://backendn.jarvislabs.net"
 SOURCE = "GET /misc/server_meta"
-
-REGION_HOSTS = {
-    "europe-01": "https://backendeu.jarvislabs.net",
-    "india-01": "https://backendprod.jarvislabs.net",
-    "india-chennai-01": "https://backendc.jarvislabs.net",
-    "india-noida-01": "https://backendn.jarvislabs.net",
-}
-DISK_GB = 100
-"""The least that a VM is created with."""
 
 _ONE_GPU_ONLY = frozenset({"europe-01"})
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)")
@@ -107,6 +98,5 @@ def _offer(
         spot=spot,
         **wire.stock(None if free is None else free >= gpus),
         compliance_tags=tags(SLUG),
-        launch={"gpu_type": server.gpu_type, "num_gpus": gpus, "region": server.region},
         fetched_at=fetched_at,
     )
