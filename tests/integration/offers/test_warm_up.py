@@ -85,11 +85,11 @@ def test_the_first_deploy_and_a_deletion_start_nothing_and_are_answered(waiting,
     assert waiting.answers == [("", ANSWER)]
 
 
-def test_whatever_fails_the_deploy_succeeds(waiting, started, monkeypatch, capsys):
+def test_whatever_fails_the_deploy_succeeds(waiting, started, monkeypatch, caplog):
     monkeypatch.setattr(warm_up, "client", lambda service: 1 / 0)
     warm_up.handler(event("Update", waiting), None)
     assert waiting.answers == [("", ANSWER)]
-    assert "the warm-up did not start" in capsys.readouterr().out
+    assert "the warm-up did not start" in caplog.text
 
 
 def test_an_answer_that_does_not_arrive_is_an_error_so_that_lambda_tries_again(waiting, started):
