@@ -5,6 +5,7 @@ import signal
 import httpx
 import pytest
 
+from gpubroker.offers.slugs import SLUGS
 from infra.local import redis_server
 from infra.local.cloud import LocalCloud
 from tests.e2e.callers import client, eventually, look, ready, rented
@@ -107,4 +108,4 @@ def test_the_market_is_fresh_again_after_the_engine_was_killed(cloud: LocalCloud
         seconds=STALE_AFTER_S + 30,
         every=1,
     )
-    assert len(page["providers"]) == 8
+    assert len(page["providers"]) == len(SLUGS)
