@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import py_compile
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -88,7 +89,9 @@ class Packager:
         if directory not in self._uploaded:
             if not directory.is_dir():
                 raise FileNotFoundError(2, "no such directory", str(directory))
-            self._uploaded[directory] = self._store(zipped(directory, inside=inside), "zip")
+            self._uploaded[directory] = self._store(
+                zipped(directory, inside=inside), "zip", of=sources(directory, inside)
+            )
         return f"s3://{self._bucket}/{self._uploaded[directory]}"
 
     def _state_machine(self, template: Path, uri: str) -> str:
@@ -96,14 +99,27 @@ class Packager:
         definition = yaml.safe_load((template.parent / uri).read_text(encoding="utf-8"))
         return f"s3://{self._bucket}/{self._store(json.dumps(definition).encode(), 'asl.json')}"
 
-    def _store(self, body: bytes, suffix: str) -> str:
-        key = f"{hashlib.sha256(body).hexdigest()[:32]}.{suffix}"
+    def _store(self, body: bytes, suffix: str, *, of: str = "") -> str:
+        key = f"{of or hashlib.sha256(body).hexdigest()[:32]}.{suffix}"
         self._put(key, body)
         return key
 
 
 def _is_local(uri: object) -> bool:
     return isinstance(uri, str) and not uri.startswith(("s3://", "http://", "https://"))
+
+
+def sources(directory: Path, inside: str) -> str:
+    """What a directory is called by: a digest of its sources and of who compiles them.
+
+    Not of the archive: which constants a compiled module marks as shared depends on what else the process holds
+    (`marshal` asks for reference counts), so the same sources do not always compile to the same bytes.
+    """
+    digest = hashlib.sha256(f"{sys.version}\0{inside}".encode())
+    for path in _files(directory):
+        body = path.read_bytes()
+        digest.update(f"\0{path.relative_to(directory).as_posix()}\0{len(body)}\0".encode() + body)
+    return digest.hexdigest()[:32]
 
 
 def zipped(directory: Path, *, inside: str) -> bytes:

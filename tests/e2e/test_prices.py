@@ -122,7 +122,8 @@ def test_a_price_that_a_provider_moves_is_told_on_the_bus_and_kept_in_history(cl
         assert f",{change['event_id']}," in table.text
 
         month = history(gpu="H100", days=30).json()  # Journey 3 (280)
-        assert (month["resolution"], len(month["points"]), month["gaps"]) == ("daily", 31, 30)
+        assert (month["resolution"], len(month["points"])) == ("daily", 31)
+        assert month["gaps"] in (29, 30), "of a cloud that may have seen one midnight"
         today = month["points"][-1]
         assert today["partial"]
         assert today["min"] <= today["median"] <= today["max"]
