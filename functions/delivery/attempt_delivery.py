@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.delivery.webhooks.steps import Ask
 from gpubroker.messaging.streams import each_record
 from gpubroker.messaging.tracing import traced

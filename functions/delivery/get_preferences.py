@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from gpubroker import composition
+from gpubroker.composition import notifications as composition
 from gpubroker.delivery.notifications.views import PreferencesView
 from gpubroker.edge.caller import Caller, scoped
 from gpubroker.edge.http import serve

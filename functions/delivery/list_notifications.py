@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from gpubroker import composition
+from gpubroker.composition import notifications as composition
 from gpubroker.delivery.notifications.views import NotificationPage
 from gpubroker.edge import cursors
 from gpubroker.edge.caller import Caller, scoped

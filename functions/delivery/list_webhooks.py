@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.delivery.webhooks.views import WebhookPage
 from gpubroker.edge.caller import Caller, Plan, scoped_on
 from gpubroker.edge.http import serve

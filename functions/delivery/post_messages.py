@@ -5,7 +5,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from gpubroker import composition
+from gpubroker.composition import live as composition
 from gpubroker.edge.socket_metrics import told
 from gpubroker.messaging.streams import each_record
 from gpubroker.messaging.tracing import traced

@@ -4,7 +4,7 @@ from typing import Any
 
 from chalice.app import WebsocketEvent
 
-from gpubroker import composition
+from gpubroker.composition import live as composition
 from gpubroker.edge.sockets import said, socket_app
 from gpubroker.edge.table_market import TableMarket
 

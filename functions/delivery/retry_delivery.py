@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.delivery.webhooks.steps import Ask
 from gpubroker.messaging.tasks import task
 

@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.delivery.webhooks.views import RotatedView
 from gpubroker.edge.caller import Caller, Plan, scoped_on
 from gpubroker.edge.http import serve

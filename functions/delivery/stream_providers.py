@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 
-from gpubroker import composition
+from gpubroker.composition import live as composition
 from gpubroker.delivery.requests import StreamFields
 from gpubroker.delivery.sse.frames import CONTENT_TYPE
 from gpubroker.edge.caller import Caller, anyone

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.messaging.tasks import task
 
 

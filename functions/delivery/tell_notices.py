@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from gpubroker import composition
+from gpubroker.composition import notifications as composition
 from gpubroker.messaging.streams import each_event
 
 

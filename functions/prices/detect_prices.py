@@ -6,7 +6,7 @@ from typing import Any
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from gpubroker import composition
+from gpubroker.composition import prices as composition
 from gpubroker.messaging.log import logger
 from gpubroker.messaging.tasks import task
 

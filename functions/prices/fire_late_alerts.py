@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 
-from gpubroker import composition
+from gpubroker.composition import alerts as composition
 from gpubroker.messaging.streams import each_record
 
 

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Any
 
-from gpubroker import composition
+from gpubroker.composition import prices as composition
 from gpubroker.kernel.time import utc_now
 from gpubroker.messaging.tasks import task
 from gpubroker.prices.history.recording import record_market as record

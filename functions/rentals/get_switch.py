@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from gpubroker import composition
+from gpubroker.composition import rentals as composition
 from gpubroker.edge.caller import Caller, admin
 from gpubroker.edge.http import serve
 from gpubroker.rentals.views import SwitchView

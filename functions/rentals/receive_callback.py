@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from gpubroker import composition
+from gpubroker.composition import rentals as composition
 from gpubroker.edge.caller import Caller, anyone
 from gpubroker.edge.http import Answer, serve
 from gpubroker.rentals.views import CallbackView

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gpubroker import composition
+from gpubroker.composition import rentals as composition
 from gpubroker.messaging.tasks import task
 from gpubroker.rentals.tasks import WorkOn
 

@@ -40,7 +40,7 @@ def _counted() -> list[Row]:
     os.environ |= {"PRICES_TABLE": "prices"}
     import boto3
 
-    from gpubroker import composition
+    from gpubroker.composition import alerts as composition
 
     boto3.client("dynamodb").create_table(
         TableName="prices",

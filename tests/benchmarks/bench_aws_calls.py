@@ -28,7 +28,7 @@ def _counted() -> list[Row]:
     os.environ |= {f"{table.upper()}_TABLE": table for table in TABLES}
     import boto3
 
-    from gpubroker import composition
+    from gpubroker.composition import identity as composition
     from gpubroker.offers import snapshot
     from gpubroker.offers.integrations import store
     from gpubroker.offers.integrations.store import Integration, Status

@@ -44,7 +44,7 @@ class Warm:
     """The list function in this process. Import it only after `calls.be_a_function`."""
 
     def __init__(self, plan: Plan) -> None:
-        from gpubroker import composition
+        from gpubroker.composition import identity as composition
         from offers.list_offers import handler
 
         self.handler = handler

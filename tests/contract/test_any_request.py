@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gpubroker import composition
+from gpubroker.composition import identity as composition
 from gpubroker.identity.verify import Verifier
 from gpubroker.kernel.caller import Caller, Role
 from infra import openapi

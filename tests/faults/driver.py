@@ -17,7 +17,7 @@ from unittest.mock import patch
 import botocore.client
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from gpubroker import composition
+from gpubroker.composition import rentals as composition
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.rentals.ports import NoCapacity, ProviderUnavailable

@@ -19,7 +19,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 
-from gpubroker import composition
+from gpubroker.composition import alerts as composition
+from gpubroker.composition import notifications
 from gpubroker.delivery.notifications.inbox import Inbox
 from gpubroker.delivery.notifications.ports import Address
 from gpubroker.delivery.notifications.telling import Teller
@@ -182,7 +183,7 @@ def _no_token() -> tuple[str, Promise]:
 @contextmanager
 def installed(world: World) -> Iterator[World]:
     empty()
-    factories = (composition.alert_matcher, composition.alert_firing, composition.teller)
+    factories = (composition.alert_matcher, composition.alert_firing, notifications.teller)
     for factory in factories:
         factory.cache_clear()
     real = botocore.client.BaseClient._make_api_call
@@ -194,7 +195,7 @@ def installed(world: World) -> Iterator[World]:
             lambda client, name, given: world.aws(client, name, given, real),
         ),
         patch.object(composition, "alert_market", lambda: world),
-        patch.object(composition, "teller", lambda: teller),
+        patch.object(notifications, "teller", lambda: teller),
         patch("gpubroker.kernel.time.utc_now", lambda: world.now),
         patch("time.sleep", lambda _: None),
     ):

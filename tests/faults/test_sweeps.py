@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import rentals as composition
 from gpubroker.kernel.caller import Caller, Plan
 from gpubroker.rentals import callbacks, labels
 from gpubroker.rentals.ports import NoCapacity, Order, ProviderUnavailable

@@ -12,7 +12,7 @@ from itertools import count, pairwise
 
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.delivery.webhooks.delivery import Delivery, Status
 from gpubroker.delivery.webhooks.requests import ReplayRequest
 from gpubroker.kernel.caller import Caller

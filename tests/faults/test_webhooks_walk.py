@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.delivery.webhooks import delivery as rules
 from gpubroker.delivery.webhooks.delivery import Delivery, Status
 from gpubroker.delivery.webhooks.delivery_store import Deliveries

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 import botocore.client
 
-from gpubroker import composition
+from gpubroker.composition import webhooks as composition
 from gpubroker.delivery.webhooks.delivery import Delivery
 from gpubroker.delivery.webhooks.delivery_store import Deliveries
 from gpubroker.delivery.webhooks.items import DeliveryItem, delivery_pk

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import rentals as composition
 from gpubroker.offers import errors
 from gpubroker.offers.instances import (
     digitalocean,

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
-from gpubroker import composition
+from gpubroker.composition import identity as composition
 from gpubroker.identity import signing
 from gpubroker.identity.store import ring as ring_store
 from gpubroker.identity.use_cases import administration

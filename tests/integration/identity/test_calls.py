@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import identity as composition
 from gpubroker.identity.verify import Verifier
 
 

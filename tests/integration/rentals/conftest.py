@@ -12,7 +12,7 @@ from typing import Any
 import botocore.client
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import rentals as composition
 from gpubroker.edge import http, rate_limits
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import Unauthenticated

@@ -243,7 +243,7 @@ def test_the_stop_switch_stops_what_is_new_and_nothing_else(api: Api) -> None:
 def test_prefer_wait_waits_until_it_is_ready_and_then_answers_with_the_connection(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gpubroker import composition
+    from gpubroker.composition import rentals as composition
 
     desk = composition.rental_desk()
 
@@ -260,7 +260,7 @@ def test_prefer_wait_waits_until_it_is_ready_and_then_answers_with_the_connectio
 
 
 def test_waiting_ends_with_a_202_when_it_takes_longer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gpubroker import composition
+    from gpubroker.composition import rentals as composition
 
     desk = composition.rental_desk()
     spent = [0.0]

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from gpubroker import composition
+from gpubroker.composition import identity as composition
 from gpubroker.edge import http, log, rate_limits
 from gpubroker.edge.caller import Caller, admin, plan, scoped, service, signed_in
 from gpubroker.edge.http import Answer, serve

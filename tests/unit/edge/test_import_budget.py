@@ -4,10 +4,13 @@ INIT is billed and waited for; each of these costs 20 to 150 ms here (a DynamoDB
 imported where they are first used.
 """
 
+import pkgutil
 import subprocess
 import sys
 
 import pytest
+
+from gpubroker import composition
 
 HEAVY = ("aws_xray_sdk", "boto3", "cryptography", "httpx", "jwt", "pynamodb", "redis")
 
@@ -27,8 +30,11 @@ def loaded(module: str) -> str:
     return ran.stdout.strip()
 
 
+COMPOSITION = sorted(f"gpubroker.composition.{module.name}" for module in pkgutil.iter_modules(composition.__path__))
+
+
 @pytest.mark.parametrize(
-    "module", ["gpubroker.edge.http", "gpubroker.edge.caller", "gpubroker.edge.cursors", "gpubroker.composition"]
+    "module", ["gpubroker.edge.http", "gpubroker.edge.caller", "gpubroker.edge.cursors", *COMPOSITION]
 )
 def test_the_edge_loads_no_client_of_anything(module):
     assert loaded(module) == ""

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import identity as composition
 from gpubroker.edge import market as edge_market
 from gpubroker.edge import rate_limits
 from gpubroker.kernel.caller import Caller, Plan, Role

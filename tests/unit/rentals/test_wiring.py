@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import market
+from gpubroker.composition import rentals as composition
 from gpubroker.offers import errors
 from gpubroker.offers.instances import accounts, guarded
 from gpubroker.offers.instances.port import Instance, InstanceOrder, InstanceStatus
@@ -75,7 +76,7 @@ class Lookup:
 def wired(monkeypatch: pytest.MonkeyPatch) -> Any:
     def wire(account: Account, lookup: Lookup) -> None:
         monkeypatch.setattr(accounts, "asked", lambda slug, tenant, ask: ask(account))
-        monkeypatch.setattr(composition, "_offer_lookup", lambda: lookup)
+        monkeypatch.setattr(market, "offer_lookup", lambda: lookup)
         # What guards the calls stands in a table, and is tested with one (tests/integration/offers).
         monkeypatch.setattr(guarded, "GuardedInstances", lambda slug, api, breakers, slots: api)
         for shared in ("_instance_breakers", "_instance_slots"):

@@ -1,4 +1,4 @@
-"""What delivery needs of others; `composition.py` (and for pages of offers the edge) joins them."""
+"""What delivery needs of others; `composition/live.py` (and for pages of offers the edge) joins them."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol

@@ -38,7 +38,8 @@ def identify(event: Mapping[str, Any], headers: Mapping[str, str]) -> Caller:
     address = viewer_address(event, headers)
     if "authorization" not in headers and "x-api-key" not in headers:
         return Caller(Role.ANONYMOUS, address=address)
-    from gpubroker import composition  # a credential is what makes verification worth its import
+    # A credential is what makes verification worth its import.
+    from gpubroker.composition import identity as composition
 
     caller: Caller = composition.verifier().caller_of(headers, address, time.time())
     return caller

@@ -85,7 +85,7 @@ def _caller(event: Mapping[str, Any], headers: Mapping[str, str], token: str | N
         raise Unauthenticated("Send one credential, not two.")
     if token is None and not by_protocol and not in_headers:
         return Caller(Role.ANONYMOUS, address=address), False
-    from gpubroker import composition
+    from gpubroker.composition import identity as composition
 
     verifier = composition.verifier()
     if in_headers:

@@ -1,4 +1,4 @@
-"""What rentals need of others. Offers and providers are another context's: `composition.py` joins the two.
+"""What rentals need of others. Offers and providers are another context's: `composition/rentals.py` joins the two.
 
 The classes of provider errors carry the names that the state machines' Retry and Catch name.
 """

@@ -15,7 +15,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 from moto.sns.models import sns_backends
 
-from gpubroker import composition
+from gpubroker.composition import notifications as composition
 from gpubroker.delivery.notifications import sns
 from gpubroker.delivery.notifications.ports import Address
 from gpubroker.edge import http, rate_limits

@@ -12,7 +12,7 @@ from typing import Any
 import botocore.client
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import alerts as composition
 from gpubroker.edge import http, rate_limits
 from gpubroker.edge.rate_limits import Limiter
 from gpubroker.edge.shared_window import Policy

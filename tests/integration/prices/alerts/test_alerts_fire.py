@@ -8,7 +8,7 @@ import botocore.client
 import orjson
 import pytest
 
-from gpubroker import composition
+from gpubroker.composition import alerts as composition
 from gpubroker.kernel.time import iso
 from gpubroker.prices.alerts.alert import Change
 from gpubroker.prices.alerts.firing import AlertsNotFired

@@ -1,4 +1,4 @@
-"""What notifications need of others. The address is identity's; joined in composition.py."""
+"""What notifications need of others. The address is identity's; joined in composition/notifications.py."""
 
 from dataclasses import dataclass
 from typing import Protocol

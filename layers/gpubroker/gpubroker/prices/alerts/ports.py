@@ -1,4 +1,4 @@
-"""What alerts need of the market: names, and prices of now. Joined with the context of offers in composition.py."""
+"""What alerts need of the market: names, and prices of now. Joined with offers in composition/alerts.py."""
 
 from typing import Protocol
 
