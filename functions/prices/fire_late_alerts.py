@@ -7,8 +7,9 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 
 from gpubroker.composition import alerts as composition
 from gpubroker.messaging.streams import each_record
+from gpubroker.messaging.tasks import task
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    firing = composition.alert_firing()
-    return each_record(event, lambda record: firing.step(orjson.loads(record.body)), kind="sqs")
+    step = task(composition.alert_firing().step)  # in the trace of the change, which the message brings along
+    return each_record(event, lambda record: step(orjson.loads(record.body), context), kind="sqs")

@@ -178,6 +178,24 @@ def test_a_run_that_died_leaves_its_marker_and_the_next_one_does_it_again(monkey
     assert [one["kind"] for one in due(NOW)] == ["day", "hour"], "an hour that was marked anew stays due"
 
 
+def test_a_job_that_is_redriven_days_later_leaves_figures_as_they_are(table):
+    """Its queue keeps it for two weeks, and observations go after four days, one after the other."""
+    day = datetime(2026, 5, 23, tzinfo=UTC)
+    for hour, price in ((1, 1_000_000), (20, 9_000_000)):
+        record_changes([update("a", price, day + hour * HOUR)], NOW)
+    roll_all(NOW)
+    jobs = [{"kind": kind, "start": "2026-05-23", "gpu_type": "H100", "stamp": "due_old"} for kind in ("day", "final")]
+    later = day + timedelta(days=4, hours=2)
+    for item in table.scan()["Items"]:
+        if item["pk"].startswith("HOUR#2026-05-23T01"):
+            table.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+    assert [roll_up(job, lambda: later) for job in jobs] == [0, 0]
+    span = {"from": iso(day), "to": iso(day + 24 * HOUR), "resolution": "daily"}
+    for asked in ({"gpu": "H100"}, {"offer_id": "off-a"}):
+        (bucket,) = page(now=later, **asked, **span).points
+        assert (bucket.min, bucket.max, bucket.samples) == (1.0, 9.0, 2)
+
+
 def test_a_year_of_days_is_one_bounded_query(calls):
     look([seen("a", 1_000_000)], NOW - 3 * HOUR)
     roll_all(NOW)
@@ -199,6 +217,19 @@ def test_pages_of_buckets_meet_without_a_hole():
             break
     assert starts == whole
     assert len(whole) == 241
+
+
+@pytest.mark.parametrize(("span", "first"), [(timedelta(days=2), "raw"), (timedelta(days=14), "hourly")])
+def test_the_pages_of_a_span_that_grows_are_of_one_resolution(span, first):
+    """`from` without `to`: between two pages the span grows past the one that a resolution is chosen by."""
+    record_changes([update("a", 2_000_000 + n, NOW - timedelta(minutes=10 - n)) for n in range(9)], NOW)
+    asked = {"offer_id": "off-a", "from": iso(NOW - span), "limit": 5}
+    page_one = page(**asked)
+    page_two = page(now=NOW + timedelta(minutes=1), cursor=page_one.next_cursor, **asked)
+    assert (page_one.resolution, page_two.resolution) == (first, first)
+    starts = [getattr(one, "timestamp", None) or one.start for one in (*page_one.points, *page_two.points)]
+    assert len({*starts}) == len(starts) > 5
+    assert starts == sorted(starts)
 
 
 def test_what_is_past_its_retention_is_not_shown_though_it_is_still_there(table):

@@ -65,3 +65,14 @@ def test_a_batch_that_was_given_up_is_read_from_the_stream(table, queue, stream,
     )
     assert Redrive(StoredStates(), clock, Queue()).run() == {"done": 1, "stay": 0}
     assert told(facts) == ["b", "c"]
+
+
+def test_a_message_that_cannot_even_be_looked_up_stays_and_costs_the_others_nothing(table, queue, stream, facts):
+    """The shard of a batch is gone after a merge; another message is none of ours."""
+    client = boto3.client("sqs", region_name=REGION)
+    batch = {"shardId": "shardId-000000000099", "startSequenceNumber": "1", "endSequenceNumber": "2"}
+    for body in ({"KinesisBatchInfo": batch | {"streamArn": stream}}, {"who": "knows"}):
+        client.send_message(QueueUrl=queue, MessageBody=json.dumps(body))
+    Detection(StoredStates(), Queue(), lambda: NOW_MS - 3_600_000).take([record(7, change("a"))])
+    assert Redrive(StoredStates(), clock, Queue()).run() == {"done": 1, "stay": 2}
+    assert (told(facts), waiting(queue)) == (["a"], 2)

@@ -76,7 +76,11 @@ def test_a_bomb_is_not_unpacked(monkeypatch):
         ("timestamp", "2026-05-24T10:00:00"),
         ("timestamp", "2026-05-24T10:06:00Z"),
         ("timestamp", 5),
+        ("timestamp", None),
+        ("timestamp", ["2026-05-24T10:00:00Z"]),
+        ("timestamp", {}),
         ("region", 7),
+        ("region", "x" * 129),
         ("spot", None),
     ],
 )

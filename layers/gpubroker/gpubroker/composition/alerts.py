@@ -69,8 +69,12 @@ class _AlertMarket:
         return SLUGS
 
     def price_of(self, offer_id: str) -> "int | None":
+        from gpubroker.offers.offer import Availability
+
         found = market.offer_lookup().offer(offer_id)
-        return None if found is None else found.price_micros_per_gpu_hour
+        if found is None or found.availability is Availability.UNAVAILABLE:
+            return None
+        return found.price_micros_per_gpu_hour
 
     def cheapest(self, selector: "Selector") -> "Quote | None":
         from gpubroker.offers.offer import Availability

@@ -20,7 +20,7 @@ LONGEST = 128
 AHEAD_MS = 5 * 60_000
 """How far a clock may be ahead of ours. A change from next week would make all until then look late."""
 
-_TEXTS = ("provider", "offer_id", "gpu_type", "event_id")
+_TEXTS = ("provider", "offer_id", "timestamp", "gpu_type", "event_id")
 _AMOUNTS = ("old_price_micros", "new_price_micros", "new_price_micros_per_hour", "gpu_count")
 _HASH_BITS = 22  # beside 41 bits of milliseconds
 _NONE = type(None)
@@ -68,6 +68,8 @@ def _checked(columns: Columns, now_ms: int) -> list[int]:
             raise Unreadable(f"{name} is no integer from 1 to {LARGEST}")
     if set(map(type, columns["region"])) not in _REGIONS:
         raise Unreadable("region is neither text nor null")
+    if any(len(region or "") > LONGEST for region in set(columns["region"])):
+        raise Unreadable(f"region is longer than {LONGEST} characters")
     if set(map(type, columns["spot"])) != {bool}:
         raise Unreadable("spot is neither true nor false")
     moments = {text: _milliseconds(text) for text in set(columns["timestamp"])}
@@ -86,8 +88,8 @@ def _marks(moments: list[int], event_ids: list[str]) -> list[int]:
     return [at_ms << _HASH_BITS | some >> 32 - _HASH_BITS for at_ms, some in zip(moments, hashes, strict=True)]
 
 
-def _milliseconds(text: Any) -> int:
+def _milliseconds(text: str) -> int:
     try:
         return round(parse_iso(text).timestamp() * 1000)
-    except (ValueError, TypeError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise Unreadable("timestamp is no RFC 3339 moment") from error

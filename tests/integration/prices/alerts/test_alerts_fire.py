@@ -173,9 +173,13 @@ def test_one_alert_that_cannot_be_fired_costs_the_others_nothing_and_is_fired_la
             import_module("prices.fire_alerts").handler({"page": page}, None)
     assert len(api.facts()) == 2
     late = import_module("prices.fire_late_alerts").handler
-    aside = message(orjson.dumps({"page": page, "error": {"Error": "AlertsNotFired"}}).decode())
+    trace_id = "0af7651916cd43dd8448eb211c80319c"
+    told = {"traceparent": f"00-{trace_id}-b7ad6b7169203331-01", "correlation_id": "of-the-change"}
+    aside = message(orjson.dumps(told | {"page": page, "error": {"Error": "AlertsNotFired"}}).decode())
     assert late({"Records": [aside]}, None) == {"batchItemFailures": []}
-    assert len(api.facts()) == 3
+    facts = {fact["subject"]: fact for fact in api.facts()}
+    assert len(facts) == 3
+    assert (facts[bad]["traceparent"][3:35], facts[bad]["correlation_id"]) == (trace_id, "of-the-change")
 
 
 def test_more_than_a_few_are_stored_pages_and_each_fires_once(api: Api) -> None:

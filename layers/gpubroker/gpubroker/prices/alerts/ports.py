@@ -18,7 +18,7 @@ class Market(Protocol):
     def providers(self) -> tuple[str, ...]: ...
 
     def price_of(self, offer_id: str) -> MicroUsd | None:
-        """USD micros per GPU-hour now; None when the offer is not on the market. One read."""
+        """USD micros per GPU-hour now; None when the offer is not on the market, or cannot be had. One read."""
         ...
 
     def cheapest(self, selector: Selector) -> Quote | None:

@@ -22,7 +22,7 @@ GRACE = timedelta(seconds=10)
 made in between has seen the old price, so the change is its business though it is older."""
 
 PriceOf = Callable[[str], MicroUsd | None]
-"""The price per GPU-hour of an offer now; None when it is on the market no more."""
+"""The price per GPU-hour of an offer now; None when it is on the market no more, or cannot be had."""
 
 
 class Verdict(StrEnum):

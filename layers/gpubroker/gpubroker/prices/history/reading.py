@@ -84,7 +84,9 @@ class History:
         query = f"price-history {wanted.scope()!r}"
         page = None
         if wanted.cursor is not None:
-            page = str(self._cursors.decode(wanted.cursor, caller=caller, query=query)[0])
+            position, resolution = self._cursors.decode(wanted.cursor, caller=caller, query=query)
+            page = str(position)  # and of its resolution still, though a span without an end has grown meanwhile
+            wanted = wanted.model_copy(update={"resolution": resolution})
         asked = self._exact(wanted, now, page)
         points: list[Bucket] | list[Point]
         if asked.resolution == "raw":
@@ -102,7 +104,7 @@ class History:
             until=iso(asked.until),
             points=points,
             gaps=sum(isinstance(point, Bucket) and point.gap for point in points),
-            next_cursor=following and self._cursors.encode([following], caller=caller, query=query),
+            next_cursor=following and self._cursors.encode([following, asked.resolution], caller=caller, query=query),
         )
 
     def _exact(self, wanted: HistoryFields, now: datetime, page: str | None) -> _Asked:

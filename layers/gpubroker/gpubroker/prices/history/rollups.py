@@ -2,7 +2,8 @@
 
 A roll-up reads all that was observed in its period and writes what follows from it, so doing it twice, or again after
 late changes, or after a run that died halfway, gives the same. A marker goes when its work is done, unless it was left
-anew meanwhile.
+anew meanwhile. A job that comes when the first of its observations may be deleted already (from a queue that was
+redriven days later) does nothing: what is left of them would replace figures that are whole.
 
     hour   an hour that is over: hourly series
     day    a day, so far: daily series
@@ -17,6 +18,7 @@ from typing import Any
 import orjson
 from pynamodb.exceptions import DeleteError
 
+from gpubroker.messaging.log import logger
 from gpubroker.prices.history import retention
 from gpubroker.prices.history.aggregate import Observation, Stats, by_offer, by_series, stats_of
 from gpubroker.prices.history.items import (
@@ -50,16 +52,21 @@ def due(now: datetime) -> Iterator[Job]:
 def roll_up(job: Job, clock: Callable[[], datetime]) -> int:
     """Do one job; how many observations it was made of."""
     kind, start, gpu_type = job["kind"], job["start"], job["gpu_type"]
+    begins = hour_of(start) if kind == "hour" else day_of(start)
+    if begins + retention.OBSERVED <= clock():
+        logger().error("too late to roll up", extra=job)
+        _settled(job)
+        return 0
     if kind == "hour":
         seen = list(observed(start, gpu_type))
-        _save("HOURLY", start, by_series(gpu_type, seen), expiry(hour_of(start), retention.HOURLY))
+        _save("HOURLY", start, by_series(gpu_type, seen), expiry(begins, retention.HOURLY))
         with HistoryItem.batch_write() as batch:
             for more in ("day", "final"):
                 batch.save(mark_due(more, start[:10], gpu_type, clock()))
     else:
         hours = {hour: list(observed(hour, gpu_type)) for hour in _hours_of(start)}
         seen = [one for some in hours.values() for one in some]
-        _save("DAILY", start, by_series(gpu_type, seen), expiry(day_of(start), retention.DAILY))
+        _save("DAILY", start, by_series(gpu_type, seen), expiry(begins, retention.DAILY))
         if kind == "final":
             _save_offers(start, gpu_type, seen)
     _settled(job)
