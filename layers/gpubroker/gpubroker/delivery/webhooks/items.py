@@ -69,7 +69,7 @@ class WebhookItem(Item):
 
 
 class CountItem(Item):
-    """A number that a condition may look at: webhooks of a tenant, changes in a minute."""
+    """How many webhooks a tenant has, for a condition to look at."""
 
     class Meta(Table):
         env = "DELIVERY_TABLE"
