@@ -13,6 +13,7 @@ from gpubroker.delivery.webhooks import delivery as rules
 from gpubroker.delivery.webhooks.delivery import Delivery, Status
 from gpubroker.delivery.webhooks.delivery_store import Deliveries
 from gpubroker.delivery.webhooks.endpoint import SLOTS
+from gpubroker.delivery.webhooks.fan_out import FanOut
 from gpubroker.delivery.webhooks.requests import ReplayRequest, WebhookChange
 from gpubroker.delivery.webhooks.webhook import DEFAULT_SCHEDULE
 from gpubroker.delivery.webhooks.webhook_store import Webhooks
@@ -287,6 +288,35 @@ def test_a_long_list_of_subscribers_is_worked_off_in_pages_each_served_once(
     world.publish(changes(1, world.now, change("a", 1)))
     world.settle()
     assert [len(world.receivers[url].got) for url in urls] == [1, 1, 1, 0] * 5
+
+
+def test_one_message_writes_a_bounded_number_of_deliveries_for_those_who_want_order(
+    world: WebhookWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A delivery for each subject: a few who want order would else take longer than a function lives."""
+    monkeypatch.setattr("gpubroker.delivery.webhooks.fan_out.PAGE", 4)
+    monkeypatch.setattr("gpubroker.delivery.webhooks.fan_out.PAGES", 2)
+    written: list[int] = []
+    add, on_message = Deliveries.add, FanOut.on_message
+
+    def counted(store: Deliveries, delivery: Delivery, body: str) -> bool:
+        written[-1] += 1
+        return add(store, delivery, body)
+
+    def told(fan_out: FanOut, message: dict[str, Any]) -> None:
+        written.append(0)
+        on_message(fan_out, message)
+
+    monkeypatch.setattr(Deliveries, "add", counted)
+    monkeypatch.setattr(FanOut, "on_message", told)
+    callers = [enterprise(f"usr_ordered_{number}") for number in range(7)]
+    hooks = [world.hook(caller, URL, ordered=True, events=["price_change"]) for caller in callers]
+    world.publish(changes(1, world.now, *(change(f"offer-{number}", number) for number in range(6))))
+    world.settle(within=LONG)
+    assert max(written) <= 8 + 6 - 1, "the one that was begun is served whole"
+    assert sum(written) == 7 * 6, "and nobody is served twice"
+    for caller, hook in zip(callers, hooks, strict=True):
+        assert [one.status for one in world.deliveries(caller, hook)] == [Status.DELIVERED] * 6
 
 
 def test_a_fact_reads_no_subscriber_that_it_does_not_concern(world: WebhookWorld) -> None:

@@ -48,6 +48,8 @@ class Watched:
         self._connection = connection
         self.calls: list[str] = []
         self.cut = False
+        self.loses_answers = False
+        """Each write is done, and sent once more by the SDK, which has heard nothing."""
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._connection, name)
@@ -56,6 +58,8 @@ class Watched:
             self.calls.append(name)
             if self.cut:
                 raise EndpointConnectionError(endpoint_url="https://dynamodb")
+            if self.loses_answers and name != "get_item":
+                real(*given, **more)
             return real(*given, **more)
 
         return called
@@ -253,6 +257,15 @@ def test_a_slot_that_cannot_be_given_back_expires(process, table, clock, caplog)
     free(hold(process(), Limit(1)))
 
 
+@pytest.mark.parametrize("limit", [Limit(1), Limit(at_once=3, every_s=12)])
+def test_a_slot_whose_answer_was_lost_is_held_and_given_back(process, table, limit):
+    table.loses_answers = True
+    slot = hold(process(), limit)
+    assert len(item()["leases"]["SS"]) == 1
+    free(slot)
+    assert "leases" not in item()
+
+
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at_once=st.integers(1, 3), threads=st.integers(2, 6), seed=st.integers(0, 99))
 def test_the_limit_is_never_exceeded_whatever_threads_do(table, monkeypatch, at_once, threads, seed):
@@ -316,6 +329,16 @@ def test_a_lease_that_is_given_back_can_be_taken_at_once(table, clock):
     assert not second.take(), "somebody else's is left alone"
     first.give_back()
     assert second.take()
+
+
+def test_a_lease_whose_answer_was_lost_is_held(table, clock):
+    table.loses_answers = True
+    first = lease(table, clock)
+    assert first.take()
+    table.loses_answers = False
+    assert not first.take()
+    first.give_back()
+    assert lease(table, clock).take()
 
 
 def test_a_lease_from_a_wrong_clock_is_over(table, clock):

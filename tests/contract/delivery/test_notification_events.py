@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -11,12 +10,13 @@ from gpubroker.delivery.notifications import facts
 from gpubroker.delivery.notifications.notice import Kind
 from gpubroker.delivery.notifications.wording import RENTAL_EVENTS, notice_of
 from gpubroker.kernel.events import Event
-from gpubroker.messaging import relay
-from gpubroker.storage.outbox import encode
 from infra.rules.templates import ROOT, load
+from tests.contract.events import Facts
 
 EVENTS = Path(__file__).parents[3] / "events"
-FOLDER = EVENTS / "delivery"
+FACTS = Facts("delivery")
+FOLDER = FACTS.folder
+schema_of, published = FACTS.schema_of, FACTS.published
 USER = "usr_01KSCN0000000000000000000A"
 ALERT = {
     "alert_config": {"gpu_type": "A100", "max_price": 1.5},
@@ -29,26 +29,6 @@ MADE: list[Event] = [
     facts.device_changed(USER, "dev_lmbq4aqo247xxzsqwuz5"),
 ]
 TYPES = ("NotificationRequested", "PushDeviceChanged")
-
-
-def schema_of(kind: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((FOLDER / f"{kind}.v1.schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return schema
-
-
-def published(event: Event, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    entries: list[dict[str, Any]] = []
-
-    class Bus:
-        def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803 - boto3's spelling
-            entries.extend(Entries)
-            return {"FailedEntryCount": 0}
-
-    monkeypatch.setenv("EVENT_BUS", "gpubroker")
-    monkeypatch.setattr(relay, "_client", lambda service: Bus())
-    relay.publish([json.loads(encode(event, source=facts.SOURCE, target="bus"))])
-    return entries[0]
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -3,8 +3,6 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -14,11 +12,12 @@ from gpubroker.delivery.webhooks.delivery import Attempt, Delivery, Outcome
 from gpubroker.delivery.webhooks.steps import Ask
 from gpubroker.delivery.webhooks.webhook import Secret, Webhook
 from gpubroker.kernel.events import Event
-from gpubroker.messaging import relay
-from gpubroker.storage.outbox import encode
 from infra.rules.templates import ROOT, load
+from tests.contract.events import Facts
 
-FOLDER = Path(__file__).parents[3] / "events" / "delivery"
+FACTS = Facts("delivery")
+FOLDER = FACTS.folder
+schema_of, sample_of, published = FACTS.schema_of, FACTS.sample_of, FACTS.published
 NOW = datetime(2026, 5, 24, 10, tzinfo=UTC)
 HOOK = Webhook(
     webhook_id="whk_01KSCN0000000000000000000W",
@@ -51,32 +50,6 @@ TOLD: dict[str, Event] = {
         facts.delivery_failed(DELIVERY, NOW),
     )
 }
-
-
-def schema_of(kind: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((FOLDER / f"{kind}.v1.schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return schema
-
-
-def sample_of(kind: str) -> dict[str, Any]:
-    sample: dict[str, Any] = json.loads((FOLDER / f"{kind}.v1.json").read_text())
-    return sample
-
-
-def published(event: Event, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The entry that the relay gives to the bus for an event."""
-    entries: list[dict[str, Any]] = []
-
-    class Bus:
-        def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803 - boto3's spelling
-            entries.extend(Entries)
-            return {"FailedEntryCount": 0}
-
-    monkeypatch.setenv("EVENT_BUS", "gpubroker")
-    monkeypatch.setattr(relay, "_client", lambda service: Bus())
-    relay.publish([json.loads(encode(event, source="delivery", target="bus"))])
-    return entries[0]
 
 
 def test_every_fact_of_webhooks_has_its_sample_and_its_schema_and_no_other_has() -> None:

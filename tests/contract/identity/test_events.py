@@ -3,8 +3,6 @@
 import inspect
 import json
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -13,10 +11,11 @@ from gpubroker.identity import events
 from gpubroker.identity.mail import LETTERS
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.ids import new_id
-from gpubroker.messaging import relay
-from gpubroker.storage.outbox import encode
+from tests.contract.events import Facts
 
-FOLDER = Path(__file__).parents[3] / "events" / "identity"
+FACTS = Facts("identity")
+FOLDER = FACTS.folder
+schema_of, published = FACTS.schema_of, FACTS.published
 TYPES = sorted(path.name.removesuffix(".v1.json") for path in FOLDER.glob("*.v1.json"))
 USER, ADMIN, NOW = new_id("usr"), new_id("usr"), datetime(2026, 5, 24, 10, tzinfo=UTC)
 KID = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
@@ -38,27 +37,6 @@ MADE: list[Event] = [
     events.service_account_revoked("kpi", changed_by=ADMIN),
     events.signing_keys_rotated(1, kids=[KID, KID], reason="first"),
 ]
-
-
-def schema_of(kind: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((FOLDER / f"{kind}.v1.schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return schema
-
-
-def published(event: Event, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The entry that the relay gives to the bus for an event."""
-    entries: list[dict[str, Any]] = []
-
-    class Bus:
-        def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803 - boto3's spelling
-            entries.extend(Entries)
-            return {"FailedEntryCount": 0}
-
-    monkeypatch.setenv("EVENT_BUS", "gpubroker")
-    monkeypatch.setattr(relay, "_client", lambda service: Bus())
-    relay.publish([json.loads(encode(event, source=events.SOURCE, target="bus"))])
-    return entries[0]
 
 
 @pytest.mark.parametrize("kind", TYPES)

@@ -1,46 +1,19 @@
 """The facts that rentals publish: each has a sample and a schema, and what the rules tell is what they say."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from gpubroker.kernel.events import Event
-from gpubroker.messaging import relay
 from gpubroker.rentals.facts import EVENT_TYPES
-from gpubroker.storage.outbox import encode
+from tests.contract.events import Facts
 from tests.contract.rentals.facts import events
 
-FOLDER = Path(__file__).parents[3] / "events" / "rentals"
+FACTS = Facts("rentals")
+FOLDER = FACTS.folder
+schema_of, sample_of, published = FACTS.schema_of, FACTS.sample_of, FACTS.published
 TOLD = events()
-
-
-def schema_of(kind: str) -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((FOLDER / f"{kind}.v1.schema.json").read_text())
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return schema
-
-
-def sample_of(kind: str) -> dict[str, Any]:
-    sample: dict[str, Any] = json.loads((FOLDER / f"{kind}.v1.json").read_text())
-    return sample
-
-
-def published(event: Event, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """The entry that the relay gives to the bus for an event."""
-    entries: list[dict[str, Any]] = []
-
-    class Bus:
-        def put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, int]:  # noqa: N803 - boto3's spelling
-            entries.extend(Entries)
-            return {"FailedEntryCount": 0}
-
-    monkeypatch.setenv("EVENT_BUS", "gpubroker")
-    monkeypatch.setattr(relay, "_client", lambda service: Bus())
-    relay.publish([json.loads(encode(event, source="rentals", target="bus"))])
-    return entries[0]
 
 
 def test_every_event_type_has_its_sample_and_its_schema_and_no_other_has() -> None:

@@ -17,7 +17,7 @@ from gpubroker.delivery.webhooks.requests import ReplayRequest, WebhookChange, W
 from gpubroker.delivery.webhooks.use_cases import DeliveryUnderWay, Desk, SecretDesk, WebhookStopped
 from gpubroker.delivery.webhooks.vault import Vault
 from gpubroker.delivery.webhooks.webhook_store import (
-    CHANGES_A_MINUTE,
+    CHANGES,
     TooManyChanges,
     TooManyWebhooks,
     WebhookNotFound,
@@ -157,7 +157,7 @@ def test_an_address_that_leads_inside_is_refused_when_it_is_given_and_when_it_is
 
 def test_changes_are_counted_by_the_minute(house: House) -> None:
     webhook_id = house.hook().webhook_id
-    for _ in range(CHANGES_A_MINUTE - 1):
+    for _ in range(CHANGES.tries - 1):
         house.secrets.change(CALLER, webhook_id, WebhookChange(enabled=True))
     with pytest.raises(TooManyChanges) as refused:
         house.secrets.change(CALLER, webhook_id, WebhookChange(enabled=True))

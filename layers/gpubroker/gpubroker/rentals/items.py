@@ -6,33 +6,19 @@ RENTAL#<rental id>   OWNER         the tenant of a rental, for those who know on
 HOUSE                SWITCH        whether new rentals are stopped
 """
 
-import zlib
 from functools import cache
-from typing import Any
 
 from pydantic import TypeAdapter
 from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
-from gpubroker.kernel.time import iso
 from gpubroker.rentals.rental import Rental
 from gpubroker.rentals.terms import due_at
+from gpubroker.storage.due import DueIndex, DueItem
 from gpubroker.storage.table import Item, Table
-
-SHARDS = 8
-"""Partitions of the due index: the sweep reads them all, writers spread over them."""
 
 
 def rental_pk(tenant: str) -> str:
     return f"{tenant}#RENTAL"
-
-
-def due_pk(shard: int) -> str:
-    return f"DUE#{shard}"
-
-
-def shard_of(rental_id: str) -> int:
-    return zlib.crc32(rental_id.encode()) % SHARDS
 
 
 @cache
@@ -40,24 +26,14 @@ def _json() -> TypeAdapter[Rental]:
     return TypeAdapter(Rental)
 
 
-class DueIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
-    """Every open rental at the moment somebody must look at it next."""
+class RentalItem(DueItem):
+    """Due while it is open, at the moment somebody must look at it next."""
 
-    class Meta:
-        index_name = "gsi1"
-        projection = KeysOnlyProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class RentalItem(Item):
     class Meta(Table):
         env = "RENTALS_TABLE"
 
+    due_name = "DUE"
     due = DueIndex()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
     phase = UnicodeAttribute()
     rental = UnicodeAttribute()
 
@@ -72,8 +48,7 @@ class RentalItem(Item):
         )
         moment = due_at(rental)
         if moment is not None:
-            item.gsi1pk = due_pk(shard_of(rental.rental_id))
-            item.gsi1sk = f"{iso(moment)}#{rental.rental_id}"
+            item.gsi1pk, item.gsi1sk = cls.due_key(rental.rental_id, moment)
         return item
 
     def value(self) -> Rental:

@@ -16,7 +16,7 @@ from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.time import iso
 from gpubroker.rentals.caps import LIMITS, CapReached, difference
 from gpubroker.rentals.facts import Fact
-from gpubroker.rentals.items import SHARDS, CapsItem, DueIndex, OwnerItem, RentalItem, SwitchItem, due_pk, rental_pk
+from gpubroker.rentals.items import CapsItem, OwnerItem, RentalItem, SwitchItem, rental_pk
 from gpubroker.rentals.labels import common_label
 from gpubroker.rentals.ports import OwnAccounts
 from gpubroker.rentals.rental import Holding, Rental
@@ -156,17 +156,13 @@ class Rentals:
 
     def due(self, now: datetime, *, limit: int = 200) -> Iterator[tuple[str, str]]:
         """(tenant, rental id) of what must be looked at by now, at most `limit` a shard, the most urgent first."""
-        until = f"{iso(now)}~"  # '~' sorts after the '#' that precedes the rental id
-        for shard in range(SHARDS):
-            for item in RentalItem.due.query(due_pk(shard), DueIndex.gsi1sk < until, limit=limit, page_size=limit):
-                yield item.pk.rpartition("#")[0], item.sk
+        for pk, rental_id in RentalItem.due_by(now, limit=limit):
+            yield pk.rpartition("#")[0], rental_id
 
     def open_rentals(self) -> Iterator[Rental]:
         """All rentals that are not over, by the index (which may lag a moment) and then the items themselves."""
-        for shard in range(SHARDS):
-            keys = [(item.pk, item.sk) for item in RentalItem.due.query(due_pk(shard))]
-            for item in RentalItem.batch_get(keys, consistent_read=True):
-                yield item.value()
+        for item in RentalItem.batch_get(list(RentalItem.all_due()), consistent_read=True):
+            yield item.value()
 
     def held_by(self, tenant: str) -> Holding:
         """What counts against the tenant's caps now."""

@@ -5,8 +5,7 @@ An own list: Python 3.11's `ipaddress.is_global` says True for parts of 192.0.0.
 special-purpose address registries (RFC 6890 and its updates), and the metadata addresses of the clouds.
 """
 
-from functools import cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address
 
 DENIED_V4 = tuple(
     IPv4Network(text)
@@ -42,11 +41,7 @@ DENIED_V6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-
-
-@cache
-def _loopback() -> tuple[IPv4Network, IPv6Address]:
-    return IPv4Network("127.0.0.0/8"), IPv6Address("::1")
+LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
 def is_public(text: str) -> bool:
@@ -68,5 +63,4 @@ def is_loopback(text: str) -> bool:
         address = ip_address(text)
     except ValueError:
         return False
-    v4, v6 = _loopback()
-    return address in v4 if isinstance(address, IPv4Address) else address == v6
+    return not getattr(address, "scope_id", None) and any(address in network for network in LOOPBACK)

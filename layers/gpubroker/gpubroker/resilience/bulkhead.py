@@ -124,6 +124,9 @@ class Bulkhead:
                     place = None
                     return lease
                 held = self._read(name)
+                if lease in held.leases:  # taken: the answer was lost, and the SDK's second sending found it done
+                    place = None
+                    return lease
                 now = self._clock()
                 if over := _over(held.leases, now):
                     self._update(name, [_leases.delete(over)])

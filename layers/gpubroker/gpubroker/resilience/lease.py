@@ -38,19 +38,22 @@ class Lease:
     ) -> None:
         self._connection, self._key, self._clock = connection, f"LEASE#{name}", clock
         self._lasts_ms = round(lasts_s * 1000)
-        self._me = uuid.uuid4().hex
+        self._me = ""
 
     def take(self) -> bool:
         """Whether it is ours now. It stays so until `give_back` or until it is over."""
         now = round(self._clock() * 1000)
+        me = uuid.uuid4().hex
         free = _until_ms.does_not_exist() | (_until_ms <= now) | (_until_ms > now + 2 * self._lasts_ms)
-        attributes = {"holder": {"S": self._me}, "until_ms": {"N": str(now + self._lasts_ms)}}
+        free |= _holder == me  # the answer to this very write was lost, and the SDK sends it again
+        attributes = {"holder": {"S": me}, "until_ms": {"N": str(now + self._lasts_ms)}}
         try:
             self._connection().put_item(self._key, "HOLDER", attributes=attributes, condition=free)
         except PutError as error:
             if error.cause_response_code == "ConditionalCheckFailedException":
                 return False
             raise
+        self._me = me
         return True
 
     def give_back(self) -> None:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urlsplit
 
 from gpubroker.resilience.addresses import is_loopback, is_public
@@ -138,14 +139,12 @@ class Guard:
 
 def _host(text: str) -> str:
     """A host as it is looked up: an address, or a name of plain labels. Raises Refused."""
-    import ipaddress
-
     host = text.lower().removesuffix(".")
     if ":" in host:
         if "%" in host:
             raise Refused("names a network interface")
         try:
-            return str(ipaddress.IPv6Address(host))
+            return str(IPv6Address(host))
         except ValueError:
             raise Refused("is no URL") from None
     if not host.isascii():
@@ -163,7 +162,7 @@ def _host(text: str) -> str:
         if not _V4.match(host):
             raise Refused("has a host that is no name")
         try:
-            return str(ipaddress.IPv4Address(host))
+            return str(IPv4Address(host))
         except ValueError:
             raise Refused("has a host that is no name") from None
     return host

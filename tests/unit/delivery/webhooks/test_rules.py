@@ -59,7 +59,20 @@ def test_waits_are_drawn_around_the_schedule(factor: float) -> None:
     assert 80 <= (after.next_attempt_at - NOW).total_seconds() <= 120
 
 
-@pytest.mark.parametrize(("asked", "waits"), [("3", 5), ("60", 60), ("999999", 86400), ("nonsense", 5), ("-1", 5)])
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [
+        ("3", 5),
+        ("60", 60),
+        ("999999", 86400),
+        ("nonsense", 5),
+        ("-1", 5),
+        ("nan", 5),
+        ("Sun, 24 May 2026 10:02:00 GMT", 120),
+        ("Sun, 24 May 2026 10:02:00 +99999999999999999999", 5),
+        ("Sun, 99999999999999999999 May 2026 10:02:00 GMT", 5),
+    ],
+)
 def test_a_retry_after_makes_a_wait_longer_never_shorter_and_at_most_a_day(asked: str, waits: int) -> None:
     after = tried(DELIVERY, 503, (5,), NOW, retry_after=asked)
     assert after.next_attempt_at is not None

@@ -212,7 +212,7 @@ def retry_moment(retry_after: str | None, now: datetime) -> datetime | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(retry_after)
-        except ValueError:
+        except (ValueError, OverflowError):  # a day, a year or a zone of twenty digits
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     if not 0 <= seconds <= 10 * 365 * 24 * 3600:

@@ -12,18 +12,7 @@ from pynamodb.expressions.update import Action
 
 from gpubroker.delivery.webhooks.delivery import CLAIM, Delivery
 from gpubroker.delivery.webhooks.endpoint import Endpoint, milliseconds
-from gpubroker.delivery.webhooks.items import (
-    SHARDS,
-    DeliveryItem,
-    DueIndex,
-    EndpointItem,
-    LaneItem,
-    as_text,
-    delivery_pk,
-    due_key,
-    due_pk,
-    lane_pk,
-)
+from gpubroker.delivery.webhooks.items import DeliveryItem, EndpointItem, LaneItem, as_text, delivery_pk, lane_pk
 from gpubroker.kernel.errors import Conflict, NotFound
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.idempotency import Idempotency
@@ -194,11 +183,9 @@ class Deliveries:
 
     def due(self, now: datetime, *, limit: int = 200) -> Iterator[tuple[str, str, str]]:
         """(tenant, webhook id, delivery id) of what must be looked at by now, the most urgent first."""
-        until = f"{iso(now)}~"  # '~' sorts after the '#' that precedes the delivery id
-        for shard in range(SHARDS):
-            for item in DeliveryItem.due.query(due_pk(shard), DueIndex.gsi1sk < until, limit=limit, page_size=limit):
-                owner, _, webhook_id = item.pk.rpartition("#")
-                yield owner.removesuffix("#DELIVERY"), webhook_id, item.sk
+        for pk, delivery_id in DeliveryItem.due_by(now, limit=limit):
+            owner, _, webhook_id = pk.rpartition("#")
+            yield owner.removesuffix("#DELIVERY"), webhook_id, delivery_id
 
 
 def _put(tx: Writes, before: Delivery, after: Delivery) -> Delivery:
@@ -206,7 +193,7 @@ def _put(tx: Writes, before: Delivery, after: Delivery) -> Delivery:
     item = DeliveryItem
     actions: list[Action] = [item.delivery.set(as_text(after)), item.version.set(after.version)]
     if after.due_at is not None:
-        pk, sk = due_key(after)
+        pk, sk = item.due_key(after.delivery_id, after.due_at)
         actions += [item.gsi1pk.set(pk), item.gsi1sk.set(sk)]
     else:
         actions += [item.gsi1pk.remove(), item.gsi1sk.remove()]

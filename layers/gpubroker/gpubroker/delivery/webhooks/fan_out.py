@@ -1,11 +1,12 @@
 """From a fact to the deliveries of those who want to hear of it.
 
 A fact of one tenant reads this tenant's webhooks, of which there are few; a fact of the market reads those that stand
-under its facets in the index, a hundred at a time, and what is left of a long list goes on as a message of its own.
+under its facets in the index, a hundred at a time, and what is left of a long list goes on as a message of its own:
+an invocation has its bounds in what it writes, since one who wants order gets a delivery for each subject of a fact.
 Everything may happen twice: a delivery's id is made of what it is, and its second writing finds the first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +24,7 @@ from gpubroker.storage.transaction import StaleVersion
 
 PAGE = 100
 PAGES = 5
-"""Read by one invocation; then the rest goes on as another message."""
+"""Subscribers read, or deliveries written, by one message; then the rest goes on as another one."""
 HOLD_BACK_SECONDS = 1
 """Where order was asked for: facts that overtook each other on the bus have so long to come into their order."""
 
@@ -45,7 +46,7 @@ class FanOut:
             case _:
                 fact = messages.read(event)
                 if fact is not None and fact.tenant is not None:
-                    self._deliver(fact, self._subscribed_of(fact.tenant, fact.type))
+                    self._deliver(fact, self._subscribed_of(fact.tenant, fact.type), PAGES * PAGE)
                 elif fact is not None:
                     self._deliver_public(fact, event, at)
 
@@ -56,37 +57,47 @@ class FanOut:
     def _deliver_public(self, fact: Fact, event: Work, at: list[str] | None) -> None:
         places = sorted({place for item in fact.items for place in webhook.places_of(item.facets)})
         start, after = at or (places[0] if places else "", "")
-        pages = 0
+        room = PAGES * PAGE
         for place in places:
             if place < start:
                 continue
             after = after if place == start else ""
             while page := self._webhooks.subscribed(fact.type, place, after=after or None, limit=PAGE):
-                if pages == PAGES:
+                if room <= 0:
                     self._queue.go_on({"event": event, "at": [place, after]})
                     return
-                self._deliver(fact, page)
-                pages, after = pages + 1, page[-1].webhook_id
-                if len(page) < PAGE:
+                served, room = self._deliver(fact, page, room)
+                after = page[served - 1].webhook_id
+                if served == len(page) < PAGE:
                     break
 
-    def _deliver(self, fact: Fact, subscriptions: Iterable[Subscription]) -> None:
+    def _deliver(self, fact: Fact, subscriptions: Sequence[Subscription], room: int) -> tuple[int, int]:
         """Write what each is to be sent, then have it sent. In this order: what is written and not sent, the sweep
-        sends; what was sent and not written would be lost."""
-        now = self._clock()
+        sends; what was sent and not written would be lost.
+
+        room: how much may be done; a subscription that was begun is served whole. How many were served, and the room
+        that is left.
+        """
+        now, served = self._clock(), 0
         parts = {ordered: messages.parts_of(fact, ordered=ordered) for ordered in (False, True)}
         asks: dict[bool, list[Ask]] = {False: [], True: []}
         for subscription in subscriptions:
-            for part in parts[subscription.ordered]:
-                items = messages.chosen(part, subscription.filters)
-                if not items:
-                    continue
+            if room <= 0:
+                break
+            wanted = [
+                (part, items)
+                for part in parts[subscription.ordered]
+                if (items := messages.chosen(part, subscription.filters))
+            ]
+            for part, items in wanted:
                 delivery = rules.made(_delivery(fact, part, subscription, now), held=subscription.held, now=now)
                 self._deliveries.add(delivery, messages.body_of(fact, part, items))
                 if not subscription.held:
                     asks[subscription.ordered].append(Ask.of(delivery))
+            served, room = served + 1, room - max(1, len(wanted))
         self._queue.send(asks[False])
         self._queue.send(asks[True], delay_seconds=HOLD_BACK_SECONDS)
+        return served, room
 
     def _replay(self, event: Work, at: str | None) -> None:
         """Begin anew what a webhook was sent in a span of time. What this request began before is only sent again."""

@@ -8,22 +8,18 @@ SUBSCRIBED#<event type>#<facet>         <webhook id>           who hears of a fa
 <tenant>#LANE#<webhook id>#<subject>    <order>#<delivery id>  what of a subject is not over yet, in its order
 """
 
-import zlib
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
-from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 
 from gpubroker.delivery.webhooks.delivery import KEPT, Delivery
 from gpubroker.delivery.webhooks.endpoint import SLOTS, Endpoint
 from gpubroker.delivery.webhooks.webhook import Filters, Webhook
-from gpubroker.kernel.time import iso, parse_iso
+from gpubroker.kernel.time import parse_iso
+from gpubroker.storage.due import DueIndex, DueItem
 from gpubroker.storage.table import Item, Table
-
-SHARDS = 8
-"""Partitions of the due index: the sweep reads them all, writers spread over them."""
 
 
 def webhook_pk(tenant: str) -> str:
@@ -36,14 +32,6 @@ def delivery_pk(tenant: str, webhook_id: str) -> str:
 
 def subscribed_pk(event_type: str, place: str) -> str:
     return f"SUBSCRIBED#{event_type}#{place}"
-
-
-def due_pk(shard: int) -> str:
-    return f"WEBHOOK_DUE#{shard}"
-
-
-def shard_of(delivery_id: str) -> int:
-    return zlib.crc32(delivery_id.encode()) % SHARDS
 
 
 @cache
@@ -81,7 +69,7 @@ class WebhookItem(Item):
 
 
 class CountItem(Item):
-    """A number that a condition may look at: webhooks of a tenant, changes in a minute."""
+    """How many webhooks a tenant has, for a condition to look at."""
 
     class Meta(Table):
         env = "DELIVERY_TABLE"
@@ -146,24 +134,14 @@ class EndpointItem(Item):
         )
 
 
-class DueIndex(GlobalSecondaryIndex[Any]):  # type: ignore[no-untyped-call]
-    """Every open delivery at the moment somebody must look at it next."""
+class DeliveryItem(DueItem):
+    """Due while it is open, at the moment somebody must look at it next."""
 
-    class Meta:
-        index_name = "gsi1"
-        projection = KeysOnlyProjection()
-
-    gsi1pk = UnicodeAttribute(hash_key=True)
-    gsi1sk = UnicodeAttribute(range_key=True)
-
-
-class DeliveryItem(Item):
     class Meta(Table):
         env = "DELIVERY_TABLE"
 
+    due_name = "WEBHOOK_DUE"
     due = DueIndex()
-    gsi1pk = UnicodeAttribute(null=True)
-    gsi1sk = UnicodeAttribute(null=True)
     delivery = UnicodeAttribute()
     body = UnicodeAttribute()
 
@@ -178,7 +156,7 @@ class DeliveryItem(Item):
         item.expires_at = int((delivery.created_at + KEPT).timestamp())
         item.delivery, item.body = as_text(delivery), body
         if delivery.due_at is not None:
-            item.gsi1pk, item.gsi1sk = due_key(delivery)
+            item.gsi1pk, item.gsi1sk = cls.due_key(delivery.delivery_id, delivery.due_at)
         return item
 
     def value(self) -> Delivery:
@@ -203,11 +181,6 @@ class LaneItem(Item):
 
 def lane_pk(delivery: Delivery) -> str:
     return f"{delivery.tenant}#LANE#{delivery.webhook_id}#{delivery.subject}"
-
-
-def due_key(delivery: Delivery) -> tuple[str, str]:
-    assert delivery.due_at is not None  # noqa: S101  the caller has looked
-    return due_pk(shard_of(delivery.delivery_id)), f"{iso(delivery.due_at)}#{delivery.delivery_id}"
 
 
 def as_text(delivery: Delivery) -> str:

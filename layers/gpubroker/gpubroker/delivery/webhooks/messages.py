@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from gpubroker.delivery.webhooks.webhook import Facets, Filters
-from gpubroker.kernel.ids import stable_id
+from gpubroker.kernel.ids import new_id, stable_id
 from gpubroker.kernel.time import parse_iso
 
 LARGEST_BODY = 20_000
@@ -29,7 +29,6 @@ _KINDS = {
 }
 _SOURCES = frozenset({"gpubroker.prices", "gpubroker.offers", "gpubroker.rentals"})
 _TOLD_BY_THE_RELAY = ("event_id", "occurred_at", "traceparent", "correlation_id")
-_ULID = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,21 +186,13 @@ def message_id(event_id: str, occurred_at: datetime, label: str, webhook_id: str
     """The `webhook-id`: a ULID of the event's moment whose other half is made of what the message is, so that it sorts
     by time and the same message always has the same."""
     half = base64.b32decode(stable_id(event_id, label, webhook_id)[:16].upper())
-    return "msg_" + _encoded(_milliseconds(occurred_at), 10) + _encoded(int.from_bytes(half, "big"), 16)
+    return _id(occurred_at, half)
 
 
 def first_id_since(moment: datetime) -> str:
     """Sorts before every message of an event at `moment` or later."""
-    return "msg_" + _encoded(_milliseconds(moment), 10)
+    return _id(moment, bytes(10))[: len("msg_") + 10]
 
 
-def _milliseconds(moment: datetime) -> int:
-    return round(moment.timestamp() * 1000)
-
-
-def _encoded(value: int, digits: int) -> str:
-    text = []
-    for _ in range(digits):
-        value, digit = divmod(value, 32)
-        text.append(_ULID[digit])
-    return "".join(reversed(text))
+def _id(moment: datetime, half: bytes) -> str:
+    return new_id("msg", now_ms=lambda: round(moment.timestamp() * 1000), randomness=lambda size: half)

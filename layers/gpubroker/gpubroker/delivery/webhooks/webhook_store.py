@@ -24,9 +24,10 @@ from gpubroker.kernel.events import Event
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.storage import idempotency as stored
 from gpubroker.storage.outbox import outbox_item
+from gpubroker.storage.throttle import Limit, Throttle, count_of
 from gpubroker.storage.transaction import StaleVersion, Writes, transaction
 
-CHANGES_A_MINUTE = 60
+CHANGES = Limit("webhook-changes", tries=60, seconds=60)
 _TRIES = 8
 
 Answer = Callable[[Webhook], dict[str, Any]]
@@ -163,15 +164,13 @@ class Webhooks:
 
     def count_change(self, tenant: str, now: datetime) -> None:
         """For functions away from Redis: at most sixty changes a minute and tenant. Raises TooManyChanges."""
-        minute, second = divmod(int(now.timestamp()), 60)
-        lost = TooManyChanges(f"Webhooks can be changed {CHANGES_A_MINUTE} times a minute.", retry_after=60 - second)
+        moment = now.timestamp()
+        count = count_of(CHANGES, tenant, moment)
         with transaction(CountItem) as tx:
-            tx.update(
-                CountItem(pk=f"{tenant}#WEBHOOKS", sk=f"CHANGES#{minute}"),
-                actions=[CountItem.number.add(1), CountItem.expires_at.set((minute + 60) * 60)],
-                condition=CountItem.number.does_not_exist() | (CountItem.number < CHANGES_A_MINUTE),
-                lost=lost,
+            lost = TooManyChanges(
+                f"Webhooks can be changed {CHANGES.tries} times a minute.", retry_after=count.retry_after(moment)
             )
+            Throttle("DELIVERY_TABLE").add(tx, count, lost=lost)
 
 
 def _count(tenant: str) -> CountItem:
