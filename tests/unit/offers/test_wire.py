@@ -2,8 +2,9 @@
 
 import asyncio
 import copy
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
@@ -119,12 +120,29 @@ def test_what_is_no_json_is_an_unknown_answer(body: bytes) -> None:
         wire.decoded("x", body)
 
 
-def test_the_time_to_come_back_is_seconds_or_a_date() -> None:
-    assert wire.retry_after_of({"retry-after": "7"}) == 7.0
-    assert wire.retry_after_of({"retry-after": "Sun, 24 May 2026 10:00:30 GMT"}, NOW) == 30.0
-    assert wire.retry_after_of({"retry-after": "Sun, 24 May 2026 09:00:00 GMT"}, NOW) == 0.0
-    assert wire.retry_after_of({"retry-after": "soon"}, NOW) is None
-    assert wire.retry_after_of({}) is None
+@pytest.mark.parametrize(
+    ("told", "wait"),
+    [
+        ("7", 7.0),
+        ("0.5", 1.0),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), pytest.approx(3600, abs=5)),
+        ("Sun, 24 May 2020 09:00:00 GMT", 0.0),
+        ("soon", None),
+        ("\u00b2", None),
+        ("nan", None),
+        ("-1", None),
+        ("1e300", None),
+        ("Sun, 24 May 99999999999999999999 09:00:00 GMT", None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_time_to_come_back_is_seconds_or_a_date_and_nonsense_is_none(
+    status: int, told: str | None, wait: float | None
+) -> None:
+    refused = wire.refusal("x", status, {} if told is None else {"retry-after": told})
+    assert isinstance(refused, errors.RateLimited | errors.ProviderUnavailable)
+    assert refused.retry_after == wait
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from itertools import count
 from typing import Annotated, Any, TypeVar
@@ -26,6 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gpubroker.kernel.collection import no_collection
 from gpubroker.kernel.money import micros
+from gpubroker.kernel.retry_after import seconds_until
+from gpubroker.kernel.time import utc_now
 from gpubroker.offers import errors
 from gpubroker.offers.offer import Availability, Offer, as_moment
 from gpubroker.offers.rates import Rates, UnknownCurrency
@@ -318,27 +319,17 @@ def without(body: bytes | bytearray, secrets: Iterable[bytes]) -> bytes:
     return answer
 
 
-def retry_after_of(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds of a Retry-After header (RFC 9110 §10.2.3: seconds or a date), None where there is none to read."""
-    text = headers.get("retry-after", "").strip()
-    if text.isdigit():
-        return float(text)
-    if text and now is not None:
-        with suppress(ValueError, TypeError):
-            return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    return None
-
-
 def refusal(provider: str, status: int, headers: Mapping[str, str]) -> errors.ProviderError | None:
     """The error that a status alone tells of, None for 2xx. Adapters that know more ask the body first."""
     if 200 <= status < 300:
         return None
     if status in (401, 403):
         return errors.BadCredentials(provider, f"answered {status}")
+    wait = seconds_until(headers.get("retry-after"), utc_now())
     if status == 429:
-        return errors.RateLimited(provider, "answered 429", retry_after=retry_after_of(headers))
+        return errors.RateLimited(provider, "answered 429", retry_after=wait)
     if status in (408, 425) or status >= 500:
-        return errors.ProviderUnavailable(provider, f"answered {status}", retry_after=retry_after_of(headers))
+        return errors.ProviderUnavailable(provider, f"answered {status}", retry_after=wait)
     return errors.UnknownAnswer(provider, f"answered {status}")
 
 

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from gpubroker.delivery.webhooks import signing
-from gpubroker.delivery.webhooks.delivery import retry_moment
+from gpubroker.kernel.retry_after import retry_moment
 
 VECTORS: dict[str, dict[str, Any]] = {
     vector["id"]: vector for vector in json.loads(Path(__file__).with_name("vectors.json").read_text())["vectors"]

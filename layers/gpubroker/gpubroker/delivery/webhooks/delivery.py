@@ -11,12 +11,12 @@ retrying ───────┤
 
 import math
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from gpubroker.delivery.webhooks.webhook import LONGEST_WAIT
+from gpubroker.kernel.retry_after import seconds_until
 from gpubroker.resilience.backoff import Uniform
 
 KEPT = timedelta(days=30)
@@ -199,25 +199,7 @@ def replayed(delivery: Delivery, request: str, now: datetime) -> Delivery:
 
 def asked_wait(retry_after: str | None, now: datetime) -> float:
     """Seconds that a `Retry-After` asks for (RFC 9110 §10.2.3), at most a day; 0 for none or one that is none."""
-    moment = retry_moment(retry_after, now)
-    return 0.0 if moment is None else min(float(LONGEST_WAIT), max(0.0, (moment - now).total_seconds()))
-
-
-def retry_moment(retry_after: str | None, now: datetime) -> datetime | None:
-    """The moment that a `Retry-After` names: a date, or seconds, rounded up."""
-    if retry_after is None:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(retry_after)
-        except (ValueError, OverflowError):  # a day, a year or a zone of twenty digits
-            return None
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not 0 <= seconds <= 10 * 365 * 24 * 3600:
-        return None
-    return now + timedelta(seconds=math.ceil(seconds))
+    return min(float(LONGEST_WAIT), seconds_until(retry_after, now) or 0.0)
 
 
 def shown_headers(headers: dict[str, str] | Any) -> dict[str, str]:
