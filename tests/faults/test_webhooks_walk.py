@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count, pairwise
 from typing import Any
 
@@ -254,15 +254,49 @@ def test_what_happens_while_it_is_paused_is_kept_and_can_be_replayed(world: Webh
     assert sorted(one.body["type"] for one in world.receivers[URL].got) == ["price_change", "rental_status"]
 
 
+def plan_lost(caller: Caller, at: datetime) -> dict[str, Any]:
+    detail = {"user_id": caller.tenant, "old_plan": "enterprise", "new_plan": "pro", "changed_by": "usr_admin"}
+    return {
+        "source": "gpubroker.identity",
+        "detail-type": "PlanChanged",
+        "detail": detail | {"occurred_at": iso(at)},
+    }
+
+
 def test_a_plan_that_is_no_longer_enterprise_stops_its_webhooks(world: WebhookWorld, caller: Caller) -> None:
     hook = world.hook(caller, URL)
-    detail = {"user_id": caller.tenant, "old_plan": "enterprise", "new_plan": "pro", "changed_by": "usr_admin"}
-    world.publish({"source": "gpubroker.identity", "detail-type": "PlanChanged", "detail": detail}, twice=True)
+    world.publish(plan_lost(caller, world.now), twice=True)
     world.settle()
     assert Webhooks().of(caller.tenant, hook).disabled == "plan"
     world.publish(changes(1, world.now, change("a", 1)))
     world.settle()
     assert world.receivers[URL].got == []
+
+
+def test_news_of_a_plan_that_is_told_again_after_a_new_upgrade_stops_nothing(
+    world: WebhookWorld, caller: Caller
+) -> None:
+    hook = world.hook(caller, URL)
+    news = plan_lost(caller, world.now)
+    world.publish(news)
+    world.settle()
+    world.advance(minutes=10)
+    composition.webhook_secret_desk().change(caller, hook, WebhookChange(enabled=True))  # enterprise again
+    world.publish(news)
+    world.settle()
+    assert Webhooks().of(caller.tenant, hook).enabled
+
+
+def test_a_webhook_changed_in_the_moment_its_plan_is_lost_is_stopped_all_the_same(
+    world: WebhookWorld, caller: Caller
+) -> None:
+    hook = world.hook(caller, URL)
+    news = plan_lost(caller, world.now)
+    world.advance(seconds=30)
+    composition.webhook_secret_desk().change(caller, hook, WebhookChange(description="quick"))
+    world.publish(news)
+    world.settle()
+    assert Webhooks().of(caller.tenant, hook).disabled == "plan"
 
 
 def test_what_is_on_its_way_to_a_deleted_webhook_ends(world: WebhookWorld, caller: Caller) -> None:
@@ -416,8 +450,7 @@ def test_each_function_behind_the_api_calls_what_its_role_allows_and_its_role_al
     world.advance(minutes=1)
     composition.webhook_desk().replay_since(caller, lost, ReplayRequest(since=iso(START)), None)
     world.settle()
-    detail = {"user_id": caller.tenant, "old_plan": "enterprise", "new_plan": "pro", "changed_by": "usr_admin"}
-    world.publish({"source": "gpubroker.identity", "detail-type": "PlanChanged", "detail": detail})
+    world.publish(plan_lost(caller, world.now))
     world.settle()
     for name in BEHIND:
         made = {action for function, action in world.made if function == name}

@@ -134,10 +134,10 @@ class FanOut:
         """Webhooks come with the plan enterprise; with another one they stop, and say so."""
         if told["new_plan"] == "enterprise":
             return
-        now = self._clock()
+        now, since = self._clock(), parse_iso(told["occurred_at"])
 
         def rule(before: Webhook) -> tuple[Webhook, tuple[Event, ...]]:
-            after = webhook.disabled(before, "plan", now)
+            after = webhook.without_plan(before, since, now)
             return after, (facts.disabled(after, now),) if after is not before else ()
 
         for hook in self._webhooks.all_of(told["user_id"]):

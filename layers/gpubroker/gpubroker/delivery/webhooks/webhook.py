@@ -23,6 +23,8 @@ LONGEST_TOGETHER = 7 * 24 * 3600
 WEBHOOKS = 20
 """How many a tenant may have."""
 BOTH_SECRETS_FOR = timedelta(hours=24)
+PLAN_LAG = timedelta(minutes=1)
+"""Twice as long as a verified credential is believed without asking again (identity)."""
 SECRETS = 3
 """How many may be in force at once."""
 
@@ -150,6 +152,16 @@ def disabled(webhook: Webhook, reason: str, now: datetime) -> Webhook:
     if webhook.disabled:
         return webhook
     return replace(webhook, enabled=False, disabled=reason, disabled_at=now, updated_at=now)
+
+
+def without_plan(webhook: Webhook, since: datetime, now: datetime) -> Webhook:
+    """Stopped because since then its owner's plan has no webhooks.
+
+    One that its owner made or changed clearly later is left alone: for that he had the plan again, so that the news is
+    an old one, told late or once more. A credential may be taken for one of the plan before for `PLAN_LAG`.
+    """
+    touched = webhook.updated_at or webhook.created_at
+    return webhook if touched > since + PLAN_LAG else disabled(webhook, "plan", now)
 
 
 def rotated(webhook: Webhook, sealed: str, now: datetime) -> Webhook:
