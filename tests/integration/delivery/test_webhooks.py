@@ -100,6 +100,14 @@ def test_the_same_request_again_makes_no_second_webhook_and_shows_no_secret(hous
         house.hook(key=key(b"another body"))
 
 
+def test_a_repeated_request_has_its_answer_though_its_address_leads_nowhere_today(house: House) -> None:
+    first = house.hook(key=key())
+    house.addresses = ["127.0.0.1"]
+    assert house.hook(key=key()).webhook_id == first.webhook_id
+    with pytest.raises(Invalid):
+        house.hook()
+
+
 def test_twenty_are_the_most_and_one_that_is_deleted_makes_room(house: House) -> None:
     hooks = [house.hook().webhook_id for _ in range(20)]
     with pytest.raises(TooManyWebhooks):

@@ -190,10 +190,24 @@ class SecretDesk:
         """
         now = self._clock()
         self._webhooks.count_change(caller.tenant, now)
+        secret = signing.new_secret(self._randomness)
+        try:
+            hook = self._made(caller, wanted, secret, now)
+            self._webhooks.create(
+                hook,
+                facts.created(hook, now),
+                idempotency=idempotency,
+                answer=lambda made: new_view(made, None, now).model_dump(mode="json"),
+            )
+        except Problem as problem:
+            return NewWebhookView.model_validate(replayed(WebhookItem, idempotency, problem))
+        return new_view(hook, secret, now)
+
+    def _made(self, caller: Caller, wanted: WebhookRequest, secret: str, now: datetime) -> Webhook:
         self._check(wanted.url)
-        webhook_id, secret = new_id("whk"), signing.new_secret(self._randomness)
+        webhook_id = new_id("whk")
         sealed = self._vault().seal(secret, tenant=caller.tenant, webhook_id=webhook_id)
-        hook = Webhook(
+        return Webhook(
             webhook_id=webhook_id,
             tenant=caller.tenant,
             url=wanted.url,
@@ -206,16 +220,6 @@ class SecretDesk:
             enabled=wanted.enabled,
             retry_schedule=None if wanted.retry_schedule is None else tuple(wanted.retry_schedule),
         )
-        try:
-            self._webhooks.create(
-                hook,
-                facts.created(hook, now),
-                idempotency=idempotency,
-                answer=lambda made: new_view(made, None, now).model_dump(mode="json"),
-            )
-        except Problem as problem:
-            return NewWebhookView.model_validate(replayed(WebhookItem, idempotency, problem))
-        return new_view(hook, secret, now)
 
     def change(self, caller: Caller, webhook_id: str, wanted: WebhookChange) -> WebhookView:
         """Raises WebhookNotFound, Invalid on `url`, TooManyChanges."""
