@@ -91,6 +91,15 @@ def test_a_bucket_that_was_lost_comes_back_from_the_provider_at_once(part):
     assert whole() == PRICES
 
 
+def test_an_answer_that_is_too_large_to_be_kept_is_told_and_the_repair_stands(part, monkeypatch):
+    name = next(iter(part.buckets))
+    gone = {offer.offer_id for offer in parts.bucketed(OFFERS)[name]}
+    bucket(name).delete()
+    monkeypatch.setattr(parts, "LARGEST_BUCKET_BYTES", 10)
+    assert run().asked == "PartTooLarge"
+    assert set(whole()) == set(PRICES) - gone
+
+
 @pytest.mark.parametrize("error", ["ProviderUnavailable", "UnknownAnswer"])
 def test_with_its_provider_away_a_lost_bucket_is_at_least_not_named_any_more(part, error):
     name = next(iter(part.buckets))
