@@ -12,11 +12,13 @@ from gpubroker.messaging.tasks import task
 from gpubroker.offers import reconcile
 from gpubroker.offers.credentials import platform_keys
 from gpubroker.offers.providers.registry import Fetcher, Outcome
+from gpubroker.offers.rates_today import Remembered
 
 
 @cache
 def fetcher() -> Fetcher:
-    return Fetcher(os.environ.get("PROVIDERS_URL"))
+    """At the rates of the day, as the sync: any others would be changes of price, there and back."""
+    return Fetcher(os.environ.get("PROVIDERS_URL"), rates=Remembered())
 
 
 def ask(provider: str) -> Outcome:

@@ -2,14 +2,19 @@
 
 import zlib
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
+import httpx
 import orjson
 import pytest
 
 from gpubroker.offers import catalogue, parts, reconcile, shared, snapshot, store
+from gpubroker.offers.providers import registry
 from gpubroker.offers.providers.registry import Outcome
 from gpubroker.offers.publishing import Publisher
+from gpubroker.offers.rates import DATED, Rates
+from gpubroker.offers.rates_today import RatesItem
 from gpubroker.offers.slugs import SLUGS
 from gpubroker.offers.snapshot import Answer, take
 from gpubroker.offers.state import PartState
@@ -84,6 +89,15 @@ def test_a_bucket_that_was_lost_comes_back_from_the_provider_at_once(part):
     report = run(provider)
     assert (report.missing, report.lost, report.asked, provider.asked) == ([name], [name], "ok", 1)
     assert whole() == PRICES
+
+
+def test_an_answer_that_is_too_large_to_be_kept_is_told_and_the_repair_stands(part, monkeypatch):
+    name = next(iter(part.buckets))
+    gone = {offer.offer_id for offer in parts.bucketed(OFFERS)[name]}
+    bucket(name).delete()
+    monkeypatch.setattr(parts, "LARGEST_BUCKET_BYTES", 10)
+    assert run().asked == "PartTooLarge"
+    assert set(whole()) == set(PRICES) - gone
 
 
 @pytest.mark.parametrize("error", ["ProviderUnavailable", "UnknownAnswer"])
@@ -267,3 +281,20 @@ def test_the_function_lists_and_reconciles(part, monkeypatch, capsys):
     assert (told["provider"], told["asked"], told["BucketsLost"]) == ("vastai", "ok", 1)
     assert '"BucketsRepaired":[1.0]' in capsys.readouterr().out.replace(" ", "")
     assert snapshot.suspicious(current(), 3)
+
+
+def test_the_function_asks_at_the_exchange_rates_of_the_day_as_the_sync_does(table, monkeypatch):
+    from offers import reconcile_catalogue as function
+
+    of_the_day = Rates({**DATED.usd_per_unit, "EUR": Decimal("1.25")}, date(2026, 11, 2), "test")
+    RatesItem("RATES", "USD", as_of=of_the_day.day, rates=orjson.dumps(of_the_day.to_record()).decode()).save()
+    machine = {"gpu": {"model": "H100", "number": 1}}
+    addon = {"planCode": "h100.consumption", "pricings": [{"price": 2 * 10**8}], "blobs": {"technical": machine}}
+    catalogue_of_ovh = {"locale": {"currencyCode": "EUR"}, "addons": [addon]}
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=catalogue_of_ovh))
+    monkeypatch.setattr(registry, "new_client", lambda *, local: httpx.AsyncClient(transport=transport))
+    function.fetcher.cache_clear()
+    [offer] = function.ask("ovhcloud").offers
+    function.fetcher().close()
+    function.fetcher.cache_clear()
+    assert (offer.exchange_rate_as_of, offer.price_micros_per_hour) == ("2026-11-02", 2_500_000)

@@ -219,11 +219,12 @@ def test_an_answer_whose_write_was_lost_after_taking_effect_is_not_told_twice(ta
     assert len([event for event in outbox(table) if event["target"] == "prices"]) == 1
 
 
-def test_a_bucket_too_large_for_an_item_is_refused_whole(table, monkeypatch):
+def test_a_bucket_too_large_for_an_item_is_a_failure_of_which_nothing_is_kept(table, monkeypatch):
     monkeypatch.setattr(parts, "LARGEST_BUCKET_BYTES", 100)
-    with pytest.raises(parts.PartTooLarge):
-        take(FIRST, answer(OFFERS))
-    assert table.scan()["Items"] == []
+    state = take(FIRST, answer(OFFERS)).state
+    assert (state.outcome, state.error, state.buckets, state.offers) == ("failed", "PartTooLarge", {}, 0)
+    assert stored() == state
+    assert not [item for item in table.scan()["Items"] if item["sk"].startswith(store.BUCKET)]
 
 
 def test_one_offer_is_looked_up_whole_by_one_read(table, calls):

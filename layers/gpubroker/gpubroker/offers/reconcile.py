@@ -192,7 +192,7 @@ def _asked(before: PartState, ask: Ask, now: float) -> str:
         after = snapshot.take(before, answer).state
     except StaleVersion:
         return "overtaken"
-    return "confirmed" if confirmed else after.outcome
+    return "confirmed" if confirmed else after.error or after.outcome
 
 
 def _ids(outcome: Outcome) -> set[str] | None:

@@ -18,7 +18,7 @@ from gpubroker.kernel.time import iso
 from gpubroker.offers import parts, store
 from gpubroker.offers.errors import UnknownAnswer
 from gpubroker.offers.offer import Offer
-from gpubroker.offers.parts import Members
+from gpubroker.offers.parts import Members, PartTooLarge
 from gpubroker.offers.state import PartState, transitions
 from gpubroker.offers.store import Fact
 
@@ -68,7 +68,7 @@ def take(before: PartState, answer: Answer) -> Result:
     """Bring an answer into the snapshot. Raises StaleVersion when another sync was first (its data is as fresh).
 
     Writes the state alone when no offer changed; else the changed buckets with it. An answer that could not be had,
-    or is not believed, changes the state only: the last good offers stay, and age.
+    is not believed or is too large to be kept, changes the state only: the last good offers stay, and age.
     """
     answer = _readable(answer)
     common = {
@@ -108,15 +108,21 @@ def take(before: PartState, answer: Answer) -> Result:
     changed = changed_buckets(before, answer.offers)
     if not changed:
         return _heartbeat(before, good)
-    return _rewritten(before, good, changed)
+    try:
+        return _rewritten(before, good, changed)
+    except PartTooLarge as error:
+        return take(before, _failed(answer, PartTooLarge, str(error)))
 
 
 def _readable(answer: Answer) -> Answer:
     """The answer, as a failure where it has rows and none of them could be read."""
     if answer.offers is None or answer.offers or not answer.left_out:
         return answer
-    detail = f"none of {answer.left_out} rows could be read"
-    return replace(answer, offers=None, error=UnknownAnswer.__name__, detail=detail)
+    return _failed(answer, UnknownAnswer, f"none of {answer.left_out} rows could be read")
+
+
+def _failed(answer: Answer, error: type[Exception], detail: str) -> Answer:
+    return replace(answer, offers=None, error=error.__name__, detail=detail)
 
 
 def suspicious(before: PartState, offers: int) -> bool:

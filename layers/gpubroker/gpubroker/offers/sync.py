@@ -13,7 +13,7 @@ find nothing newer); after one that failed it is, so that the workflow's next tr
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -21,10 +21,9 @@ from gpubroker.kernel.time import Clock
 from gpubroker.offers import snapshot, store
 from gpubroker.offers.breaker_settings import settings_of
 from gpubroker.offers.credentials import CredentialsUnavailable
-from gpubroker.offers.parts import PartTooLarge
 from gpubroker.offers.providers.registry import KEYLESS, Outcome
 from gpubroker.offers.slugs import SLUGS
-from gpubroker.offers.snapshot import Answer, Result
+from gpubroker.offers.snapshot import Answer
 from gpubroker.offers.state import PRICE_TTL_S, PartState
 from gpubroker.offers.unknown import UnknownNames
 from gpubroker.resilience import breaker
@@ -187,7 +186,10 @@ def _beat(
         answer = _answer(slug, outcome, circuit, now, before[slug].weight)
         try:
             summary.names.note(answer.offers or ())
-            summary.states[slug] = _taken(before[slug], answer, summary).state
+            result = snapshot.take(before[slug], answer)
+            summary.states[slug] = result.state
+            summary.buckets_changed += result.buckets_changed
+            summary.prices_changed += result.prices_changed
         except StaleVersion:
             summary.overtaken.append(slug)
             summary.states[slug] = before[slug]
@@ -224,17 +226,6 @@ def _works(outcome: Outcome) -> bool:
     if outcome.offers is not None:
         return bool(outcome.offers) or not outcome.skipped
     return outcome.error in NOT_ITS_FAILING
-
-
-def _taken(before: PartState, answer: Answer, summary: Summary) -> Result:
-    try:
-        result = snapshot.take(before, answer)
-    except PartTooLarge as error:
-        refused = replace(answer, offers=None, error="PartTooLarge", detail=str(error))
-        result = snapshot.take(before, refused)
-    summary.buckets_changed += result.buckets_changed
-    summary.prices_changed += result.prices_changed
-    return result
 
 
 def _answer(slug: str, outcome: Outcome | None, circuit: breaker.Breaker, now: float, weight: float) -> Answer:
