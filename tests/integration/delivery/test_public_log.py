@@ -4,7 +4,7 @@ import pytest
 from pynamodb.connection.base import Connection
 
 from gpubroker.delivery import public_log
-from gpubroker.delivery.public_log import KEPT_SECONDS, MOST_READ, PublicLog
+from gpubroker.delivery.public_log import KEPT_SECONDS, MOST_READ, HeadItem, LogItem, PublicLog
 from gpubroker.kernel.errors import Unavailable
 
 NOW = 1_780_000_000.0
@@ -59,6 +59,29 @@ def test_reading_goes_on_across_blocks_of_the_log(log, monkeypatch):
         log.append(f"e{number}", bodies(3))
     for start in range(37):
         assert sequences(log.since(start)) == list(range(start + 1, 37))
+
+
+def test_a_sequence_of_long_ago_costs_no_query_of_each_block_since(table, monkeypatch):
+    now = [NOW]
+    log = PublicLog(clock=lambda: now[0])
+    log.append("e1", bodies(2))
+    HeadItem("STREAM", "HEAD", head=10_000_000).save()
+    now[0] += KEPT_SECONDS + 1
+    log.append("e2", bodies(2))
+    log.append("e3", bodies(1200))
+    asked = []
+    real = LogItem.query
+    monkeypatch.setattr(
+        LogItem, "query", lambda block, *more, **named: asked.append(block) or real(block, *more, **named)
+    )
+    read = log.since(0)
+    assert (sequences(read)[:2], len(read.messages), read.gap, read.more) == (
+        [10_000_001, 10_000_002],
+        1202,
+        True,
+        False,
+    )
+    assert len(asked) < 20
 
 
 def test_one_read_has_an_end_and_the_next_goes_on(log):

@@ -124,14 +124,16 @@ class PublicLog:
             tx.put(mark, condition=MarkItem.pk.does_not_exist(), lost=AlreadyDone)
 
     def since(self, sequence: int, *, most: int = MOST_READ) -> Read:
-        """What came after a sequence. One read of the head when there is nothing, else a query of each block."""
+        """What came after a sequence. One read of the head when there is nothing, else a query of each block that is
+        kept, however long ago the sequence was."""
         head = self.head()
         if sequence >= head:
             # A sequence from the future is of another log (a table that was restored, say): nothing can be told of it.
             return Read([], head, head, gap=sequence > head)
         messages: list[Body] = []
         position, gap, now = sequence, False, self._clock()
-        for block in range((sequence + 1) // BLOCK, head // BLOCK + 1):
+        newest = head // BLOCK
+        for block in range(_first_kept((sequence + 1) // BLOCK, newest, now), newest + 1):
             condition = LogItem.sk > _key(position)
             for item in LogItem.query(f"STREAM#{block}", condition, consistent_read=True, page_size=50):
                 if int(item.expires_at or 0) <= now:
@@ -147,6 +149,19 @@ class PublicLog:
         if not messages:
             return Read([], head, head, gap=True)
         return Read(messages, position, max(head, position), gap)
+
+
+def _first_kept(oldest: int, newest: int, now: float) -> int:
+    """The first of these blocks of which something is kept, by halving: what was written first goes first. No block is
+    empty from the beginning, since no fact has BLOCK messages."""
+    while oldest < newest:
+        middle = (oldest + newest) // 2
+        last = LogItem.query(f"STREAM#{middle}", consistent_read=True, scan_index_forward=False, limit=1)
+        if any(int(item.expires_at or 0) > now for item in last):
+            newest = middle
+        else:
+            oldest = middle + 1
+    return oldest
 
 
 def _block(last: int) -> str:
