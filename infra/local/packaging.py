@@ -1,8 +1,8 @@
 """What `sam package` does, in a fraction of a second: local paths of a template become objects in a bucket.
 
 The templates in the working tree are never changed; a packaged copy of each goes to the bucket beside the code.
-Object keys are hashes of their contents, so that packaging unchanged sources gives an unchanged template, and
-deploying that is a no-op.
+Object keys are hashes of contents (of an archive: of the sources in it), so that packaging unchanged sources gives an
+unchanged template, and deploying that is a no-op.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import yaml
 from infra.local import cfn_yaml
 from infra.local.trouble import Trouble
 
-# Zip entries carry this time: the same sources give the same bytes. (1980 is the first year that zip knows.)
+# Zip entries carry this time, whenever they were made. (1980 is the first year that zip knows.)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 SKIPPED = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
@@ -110,10 +110,11 @@ def _is_local(uri: object) -> bool:
 
 
 def sources(directory: Path, inside: str) -> str:
-    """What a directory is called by: a digest of its sources and of who compiles them.
+    """What a directory is called by: a digest of its sources and of who compiles them, not of the archive.
 
-    Not of the archive: which constants a compiled module marks as shared depends on what else the process holds
-    (`marshal` asks for reference counts), so the same sources do not always compile to the same bytes.
+    CPython 3.11 compiles the same source to different bytes in one process: a constant of one character is one object
+    for all, and `marshal` writes whether anybody has interned it meanwhile (`x = "-"` before and after
+    `sys.intern("-")`). What the code does is the same.
     """
     digest = hashlib.sha256(f"{sys.version}\0{inside}".encode())
     for path in _files(directory):

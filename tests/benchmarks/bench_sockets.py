@@ -24,7 +24,7 @@ import botocore.client
 from moto import mock_aws
 
 from tests.benchmarks import calls
-from tests.benchmarks.bench_local_edge import _cloud
+from tests.benchmarks.bench_local_edge import cloud
 from tests.benchmarks.harness import Row, row
 
 CONNECTIONS, SUBSCRIBED, DEAD = 1_000, 100, 20
@@ -41,7 +41,7 @@ def run() -> list[Row]:
     finally:  # the local cloud is another one
         os.environ.clear()
         os.environ.update(kept)
-    with _cloud() as environment:
+    with cloud() as environment:
         return [*counted, *asyncio.run(_measured(environment))]
 
 

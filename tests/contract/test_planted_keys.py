@@ -16,12 +16,14 @@ import boto3
 import httpx
 import pytest
 
+from gpubroker.kernel.caller import Plan
 from gpubroker.messaging import tracing
 from gpubroker.offers.credentials import secrets_manager
 from gpubroker.offers.instances import registry
 from gpubroker.offers.integrations import check, vault
 from gpubroker.offers.providers import registry as prices
 from gpubroker.offers.slugs import SLUGS
+from gpubroker.rentals.caps import LIMITS
 from offers import sync_offers
 from tests.contract.callers import Callers, Person
 from tests.contract.house import House
@@ -201,6 +203,8 @@ def test_a_planted_key_comes_out_nowhere(
     trial: Trial, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, free = trial.callers["pro"], trial.callers["free"]
+    # A provider that fails keeps its rentals from ending: of each kind of failure one is held at the same time.
+    monkeypatch.setitem(LIMITS, Plan.FREE, LIMITS[Plan.ENTERPRISE])
     secret = boto3.client("secretsmanager", region_name="us-east-1")
     secret.put_secret_value(SecretId="provider_keys_secret", SecretString=json.dumps(dict.fromkeys(SLUGS, PLATFORM)))
     _through_the_api(trial, own)
@@ -257,7 +261,7 @@ def _through_the_api(trial: Trial, own: Person) -> None:
     ):
         assert 400 <= trial.ask("POST", ROUTE, own, body).status < 500
     trial.ask("POST", ROUTE, own, {"provider": "vastai", "api_key": WRONG}, **{"idempotency-key": WRONG})
-    trial.ask("GET", f"{ROUTE}?api_key={WRONG}".replace(WRONG, "x"), own)
+    trial.ask("GET", f"{ROUTE}?api_key={WRONG}", own)
     trial.ask("DELETE", f"{ROUTE}/{WRONG}", own)
     trial.ask("POST", ROUTE, Person(WRONG), {"provider": "vastai", "api_key": WRONG})
     assert trial.ask("GET", ROUTE, own).status == 200
@@ -291,8 +295,7 @@ def _through_rentals(trial: Trial, who: Person, *, own_account: bool) -> None:
     for mode in Echo.MODES:
         trial.echo.mode = mode
         asked = trial.ask("POST", "/api/v2/rentals", who, wanted)
-        if asked.status != 202:
-            break  # the plan's cap
+        assert asked.status == 202, f"{mode}: {asked.text}"
         rental = asked.json()
         assert rental["billed_by"] == ("provider" if own_account else "gpubroker")
         work = {"tenant": who.tenant, "rental_id": rental["rental_id"], "operation_id": rental["rental_id"]}

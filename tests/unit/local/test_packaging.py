@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import cfn_yaml
+from infra.local import cfn_yaml, packaging
 from infra.local.packaging import Packager
 from infra.local.trouble import Trouble
 
@@ -93,6 +93,46 @@ def test_compiled_modules_travel_with_the_sources(tree):
 def test_unchanged_sources_give_the_same_template(tree):
     first, second = package(tree), package(tree)
     assert first == second
+
+
+def test_sources_keep_their_name_when_they_compile_to_other_bytes(tree, monkeypatch):
+    compiled, runs = packaging._compiled, 0
+
+    def otherwise(*args):
+        name, body = compiled(*args)
+        return name, body + bytes([runs])
+
+    monkeypatch.setattr(packaging, "_compiled", otherwise)
+    first, root = package(tree)
+    runs = 1
+    second, same_root = package(tree)
+    assert first.keys() == second.keys()
+    assert root == same_root
+    archives = [key for key in first if key.endswith(".zip")]
+    assert len(archives) == 2
+    assert all(first[key] != second[key] for key in archives), "they did compile to other bytes"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda code: (code / "get.py").write_text("def handler(event, context): return 2\n"),
+        lambda code: (code / "get.py").rename(code / "got.py"),
+        lambda code: (code / "put.py").write_text(""),
+        lambda code: (code / "__init__.py").unlink(),
+    ],
+    ids=["changed", "renamed", "added", "removed"],
+)
+def test_other_sources_have_another_name(tree, change):
+    before = packaging.sources(tree / "functions", "")
+    change(tree / "functions/things")
+    assert packaging.sources(tree / "functions", "") != before
+
+
+def test_what_is_skipped_has_no_part_in_the_name(tree):
+    before = packaging.sources(tree / "functions", "")
+    (tree / "functions/things/__pycache__/old.pyc").write_text("older")
+    assert packaging.sources(tree / "functions", "") == before
 
 
 def test_a_changed_source_changes_the_code_and_nothing_else(tree):
