@@ -26,6 +26,7 @@ BENCHMARKS = (
     "topsis",
     "normalise",
     "sync",
+    "sockets",
     "detector",
     "cold_start",
     "aws_calls",
