@@ -10,7 +10,7 @@ A fact that is delivered twice is posted twice, with the same sequences and even
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -163,20 +163,15 @@ def cut(deliveries: Iterable[Delivery], *, attempt: int = 0) -> Iterable[Piece]:
     posts = size = 0
     texts: set[str] = set()
     for delivery in _of_bearable_size(deliveries):
-        new = {frame for frame in delivery.frames if frame not in texts}
-        # Frames are JSON in JSON: each quotation mark takes one byte more.
-        more = sum(len(frame.encode()) + frame.count('"') + frame.count("\\") + 3 for frame in new)
-        more += len(delivery.connection_id) + 8 + 6 * len(delivery.frames)
+        more = _weight(delivery, texts)
         if held and (posts + len(delivery.frames) > AT_ONCE or size + more > _PIECE_BYTES):
             yield Piece(tuple(held), attempt)
             held, posts, size, texts = [], 0, 0, set()
-            new = set(delivery.frames)
-            more = sum(len(frame.encode()) + frame.count('"') + frame.count("\\") + 3 for frame in new)
-            more += len(delivery.connection_id) + 8 + 6 * len(delivery.frames)
+            more = _weight(delivery, texts)
         held.append(delivery)
         posts += len(delivery.frames)
         size += more
-        texts |= new
+        texts.update(delivery.frames)
     if held:
         yield Piece(tuple(held), attempt)
 
@@ -187,10 +182,21 @@ def _of_bearable_size(deliveries: Iterable[Delivery]) -> Iterable[Delivery]:
         some: list[str] = []
         size = 0
         for frame in delivery.frames:
-            weight = len(frame.encode()) + frame.count('"') + frame.count("\\")
-            if some and (size + weight > _PIECE_BYTES // 2 or len(some) >= AT_ONCE):
+            more = _bytes(frame)
+            if some and (size + more > _PIECE_BYTES // 2 or len(some) >= AT_ONCE):
                 yield Delivery(delivery.connection_id, tuple(some))
                 some, size = [], 0
             some.append(frame)
-            size += weight
+            size += more
         yield Delivery(delivery.connection_id, tuple(some))
+
+
+def _weight(delivery: Delivery, texts: Set[str]) -> int:
+    """The bytes that a delivery adds to a piece which holds these texts already."""
+    new = {frame for frame in delivery.frames if frame not in texts}
+    return sum(_bytes(frame) + 3 for frame in new) + len(delivery.connection_id) + 8 + 6 * len(delivery.frames)
+
+
+def _bytes(frame: str) -> int:
+    """JSON in JSON: each quotation mark takes one byte more."""
+    return len(frame.encode()) + frame.count('"') + frame.count("\\")
