@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from gpubroker.kernel import deadline
-from gpubroker.offers import wire
+from gpubroker.offers import asking
 from gpubroker.offers.providers import registry
 from gpubroker.offers.wire import Offers
 from gpubroker.resilience.hedging import Budget
@@ -165,7 +165,7 @@ def hedged(monkeypatch, slug, method, usual, budget):
             return httpx.Response(200, json=[])
 
     async def fetch_payload(client, base_url, key):
-        return await wire.ask(client, slug, method, "http://provider/")
+        return await asking.ask(client, slug, method, "http://provider/")
 
     one = SimpleNamespace(SLUG=slug, ORIGIN="", fetch_payload=fetch_payload, normalise=lambda p, fetched_at: Offers())
     monkeypatch.setattr(registry, "adapter", lambda slug: one)

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.gpus import sold_with, vram_of_one
 from gpubroker.offers.providers import (
     aws,
@@ -420,7 +420,7 @@ def pages_of(answers: list[Any], **more: Any) -> Any:
     def following(answer: Any, read: int) -> dict[str, str] | None:
         return {"at": str(answer["next"])} if "next" in answer else None
 
-    return asyncio.run(wire.pages("p", page, lambda answer: wire.member("p", answer, "rows"), following, **more))
+    return asyncio.run(asking.pages("p", page, lambda answer: wire.member("p", answer, "rows"), following, **more))
 
 
 def test_pages_are_read_until_none_follows_or_one_is_empty() -> None:
@@ -451,7 +451,7 @@ def test_no_more_places_are_asked_at_once_than_said() -> None:
         under_way -= 1
         return place.upper()
 
-    found = asyncio.run(wire.side_by_side(ask, "abcdefgh", at_most=3))
+    found = asyncio.run(asking.side_by_side(ask, "abcdefgh", at_most=3))
     assert found == {place: place.upper() for place in "abcdefgh"}
     assert most == 3
 

@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from gpubroker.kernel import deadline as invocation
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.instances.port import InstanceOrder
 
 DEADLINE = 20.0
@@ -45,7 +45,7 @@ class Answer:
 
     def json(self) -> Any:
         """The decoded body. Raises UnknownAnswer when it is no JSON."""
-        return wire.decoded(self.provider, self.body)
+        return asking.decoded(self.provider, self.body)
 
     def words(self) -> str:
         """The body as lower-case text, to look for a provider's phrases in it."""
@@ -53,7 +53,7 @@ class Answer:
 
     def refusal(self) -> errors.ProviderError:
         """The error that the status alone tells of."""
-        failure = wire.refusal(self.provider, self.status, self.headers)
+        failure = asking.refusal(self.provider, self.status, self.headers)
         return failure or errors.UnknownAnswer(self.provider, f"answered {self.status}")
 
 
@@ -73,7 +73,7 @@ class Exchange:
         self.provider = provider
         self._base_url = base_url.rstrip("/")
         self._headers = {"accept": "application/json", **headers}
-        self._secrets = wire.secrets_of(headers)
+        self._secrets = asking.secrets_of(headers)
         self._client = client
         self._deadline = deadline
         self._clock = clock
@@ -128,8 +128,8 @@ class Exchange:
             finally:
                 response.close()
         except httpx.HTTPError as error:
-            raise wire.no_answer(self.provider, error) from None  # its own words can quote a header
-        return Answer(self.provider, response.status_code, response.headers, wire.without(received, self._secrets))
+            raise asking.no_answer(self.provider, error) from None  # its own words can quote a header
+        return Answer(self.provider, response.status_code, response.headers, asking.without(received, self._secrets))
 
     def _begun(self, request: httpx.Request) -> httpx.Response:
         """The answer's beginning. Over a stale connection a read or a DELETE is sent once more, and nothing else is:
@@ -137,7 +137,7 @@ class Exchange:
         """
         try:
             return self._client.send(request, stream=True, follow_redirects=False)
-        except wire.STALE:
+        except asking.STALE:
             if request.method not in ("GET", "DELETE"):
                 raise
             return self._client.send(request, stream=True, follow_redirects=False)

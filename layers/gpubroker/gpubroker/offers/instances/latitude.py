@@ -10,7 +10,7 @@ guess. The account that keys are put into is taken to be `ubuntu`, as the SDK sa
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors
 from gpubroker.offers.instances.exchange import Answer, Exchange, boot_script, check, encoded, reading, same_key
 from gpubroker.offers.instances.port import Instance, InstanceOrder, InstanceStatus
 from gpubroker.offers.instances.rest import RestInstances, key_name, refused_by_words
@@ -35,7 +35,7 @@ _PAGE = 100
 
 
 def headers(key: Any) -> dict[str, str]:
-    api_key, _ = wire.account(SLUG, key, "api_key", "project")
+    api_key, _ = asking.account(SLUG, key, "api_key", "project")
     return {"authorization": f"Bearer {api_key}"}
 
 
@@ -47,7 +47,7 @@ class LatitudeInstances(RestInstances):
 
     def __init__(self, exchange: Exchange, key: Any) -> None:
         super().__init__(exchange)
-        _, self._project = wire.account(SLUG, key, "api_key", "project")
+        _, self._project = asking.account(SLUG, key, "api_key", "project")
 
     def create(self, order: InstanceOrder) -> Instance:
         check(order)

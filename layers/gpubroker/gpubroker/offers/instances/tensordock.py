@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors
 from gpubroker.offers.instances.exchange import Answer, boot_script, check, encoded, micros_of
 from gpubroker.offers.instances.port import Instance, InstanceOrder, InstanceStatus
 from gpubroker.offers.instances.rest import RestInstances, possible, refused_by_words
@@ -48,7 +48,7 @@ _QUOTA = ("balance", "insufficient funds", "quota", "limit reached", "maximum")
 
 
 def headers(key: Any) -> dict[str, str]:
-    _, token = wire.account(SLUG, key, "api_key", "api_token")
+    _, token = asking.account(SLUG, key, "api_key", "api_token")
     return {"authorization": f"Bearer {token}"}
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -53,7 +53,7 @@ class Model(wire.Row):
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """The same answer for everybody: `key` is not used."""
     del key
-    return await wire.ask(client, SLUG, "GET", f"{base_url}/v1/gpu-prices")
+    return await asking.ask(client, SLUG, "GET", f"{base_url}/v1/gpu-prices")
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

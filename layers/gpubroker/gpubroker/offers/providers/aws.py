@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import orjson
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.offer import Offer, offer_id_of
 from gpubroker.offers.providers.aws_families import AS_OF, FAMILIES
@@ -103,15 +103,15 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
             asked = {"ServiceCode": "AmazonEC2", "FormatVersion": "aws_v1", "MaxResults": 100, "Filters": filters}
             body = {**asked, **params}
             headers = _signed(f"{base_url}/", body, key)
-            return await wire.ask(client, SLUG, "POST", f"{base_url}/", headers=headers, body=body, reason=_reason)
+            return await asking.ask(client, SLUG, "POST", f"{base_url}/", headers=headers, body=body, reason=_reason)
 
         def following(answer: Any, read: int) -> dict[str, str] | None:
             token = answer.get("NextToken")
             return {"NextToken": str(token)} if token else None
 
-        return await wire.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "PriceList"), following)
+        return await asking.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "PriceList"), following)
 
-    found = await wire.side_by_side(region, REGIONS)
+    found = await asking.side_by_side(region, REGIONS)
     return {"PriceList": [row for rows in found.values() for row in rows]}
 
 
@@ -147,7 +147,7 @@ def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offer
 
 def _row(row: Any) -> Any:
     try:
-        return wire.decoded(SLUG, row.encode()) if isinstance(row, str) else row
+        return asking.decoded(SLUG, row.encode()) if isinstance(row, str) else row
     except errors.UnknownAnswer:
         return row  # to be counted as no row
 

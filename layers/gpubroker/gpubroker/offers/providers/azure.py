@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.offer import Offer, offer_id_of
 from gpubroker.offers.providers.azure_sizes import AS_OF, SIZES
@@ -54,7 +54,7 @@ class Meter(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"Items": of all regions}. All or nothing: a region that failed must not look like one that sells nothing."""
-    found = await wire.side_by_side(lambda region: _region(client, base_url, region), REGIONS)
+    found = await asking.side_by_side(lambda region: _region(client, base_url, region), REGIONS)
     return {"Items": [row for rows in found.values() for row in rows]}
 
 
@@ -65,7 +65,7 @@ async def _region(client: httpx.AsyncClient, base_url: str, region: str) -> list
     )
     rows: list[Any] = []
     for _ in range(_MOST_PAGES):
-        answer = await wire.ask(
+        answer = await asking.ask(
             client,
             SLUG,
             "GET",

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from pydantic import Field
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe, vram_of_one
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -45,7 +45,7 @@ def header(key: Any) -> dict[str, str]:
 
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
-    return await wire.ask(
+    return await asking.ask(
         client,
         SLUG,
         "POST",

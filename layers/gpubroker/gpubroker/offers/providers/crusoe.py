@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -50,7 +50,7 @@ class Capacity(wire.Row):
 
 def signed(key: Any, method: str, path: str, now: datetime) -> dict[str, str]:
     """The headers of a request without a query. Raises BadCredentials when the secret is no base 64."""
-    access, secret = wire.account(SLUG, key, "access_key", "secret_key")
+    access, secret = asking.account(SLUG, key, "access_key", "secret_key")
     stamp = now.astimezone(UTC).replace(microsecond=0).isoformat()
     try:
         decoded = base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4))
@@ -63,13 +63,13 @@ def signed(key: Any, method: str, path: str, now: datetime) -> dict[str, str]:
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"types": answer, "capacities": answer}. `key` is {"access_key", "secret_key", "project"}."""
-    _, _, project = wire.account(SLUG, key, "access_key", "secret_key", "project")
+    _, _, project = asking.account(SLUG, key, "access_key", "secret_key", "project")
 
     async def read(path: str) -> Any:
         headers = signed(key, "GET", _VERSION + path, datetime.now(UTC))
-        return await wire.ask(client, SLUG, "GET", f"{base_url}{_VERSION}{path}", headers=headers)
+        return await asking.ask(client, SLUG, "GET", f"{base_url}{_VERSION}{path}", headers=headers)
 
-    types, capacities = await wire.together(
+    types, capacities = await asking.together(
         read(f"/projects/{quote(project, safe='')}/compute/vms/types"), read("/capacities")
     )
     return {"types": types, "capacities": capacities}

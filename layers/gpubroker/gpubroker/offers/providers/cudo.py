@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -65,9 +65,9 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
 
     async def page(params: Mapping[str, str]) -> Any:
         asked = {"pageNumber": "1", "pageSize": str(_PAGE), **params}
-        return await wire.ask(client, SLUG, "GET", f"{base_url}/v1/vms/machine-types", params=asked)
+        return await asking.ask(client, SLUG, "GET", f"{base_url}/v1/vms/machine-types", params=asked)
 
-    return {"machineTypes": await wire.numbered_pages(SLUG, page, _rows, "pageNumber", size=_PAGE)}
+    return {"machineTypes": await asking.numbered_pages(SLUG, page, _rows, "pageNumber", size=_PAGE)}
 
 
 def _rows(answer: Any) -> Any:

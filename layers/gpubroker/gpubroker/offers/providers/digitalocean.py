@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe, vram_of_one
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -53,13 +53,13 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
 
     async def page(params: Mapping[str, str]) -> Any:
         asked = {"per_page": str(PAGE), "page": "1", **params}
-        return await wire.ask(client, SLUG, "GET", f"{base_url}/v2/sizes", headers=wire.bearer(key), params=asked)
+        return await asking.ask(client, SLUG, "GET", f"{base_url}/v2/sizes", headers=asking.bearer(key), params=asked)
 
     def following(answer: Any, read: int) -> dict[str, str] | None:
         more = ((answer.get("links") or {}).get("pages") or {}).get("next")
         return {"page": str(read // PAGE + 1)} if more else None
 
-    rows = await wire.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "sizes"), following)
+    rows = await asking.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "sizes"), following)
     return {"sizes": rows}
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -62,15 +62,15 @@ class Configuration(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """Both answers by endpoint. `key` is {"api_key", "project"} and may name a "region"."""
-    token, project = wire.account(SLUG, key, "api_key", "project")
+    token, project = asking.account(SLUG, key, "api_key", "project")
     region = str(key.get("region") or "")
     if region and not _REGION.fullmatch(region):
         raise errors.BadCredentials(SLUG, "region is no name of a region")
     host = f"https://{region}.atlas.fluidstack.io" if region and base_url == ORIGIN else base_url
-    headers = {**wire.bearer(token), "x-project-id": project}
-    types, capacity = await wire.together(
-        wire.ask(client, SLUG, "GET", f"{host}/api/v1alpha1/instance-types", headers=headers),
-        wire.ask(client, SLUG, "GET", f"{host}/api/v1alpha1/capacity", headers=headers),
+    headers = {**asking.bearer(token), "x-project-id": project}
+    types, capacity = await asking.together(
+        asking.ask(client, SLUG, "GET", f"{host}/api/v1alpha1/instance-types", headers=headers),
+        asking.ask(client, SLUG, "GET", f"{host}/api/v1alpha1/capacity", headers=headers),
     )
     return {"instance-types": types, "capacity": capacity, "region": region or None}
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.offer import Offer, offer_id_of
 from gpubroker.offers.providers.gcp_machines import AS_OF, MACHINES, Machine
@@ -89,13 +89,13 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
     async def page(params: Mapping[str, str]) -> Any:
         asked = {"pageSize": str(PAGE), "fields": _FIELDS, **params}
         url = f"{base_url}/v1/services/6F81-5844-456A/skus"
-        return await wire.ask(client, SLUG, "GET", url, headers=headers, params=asked, reason=_reason)
+        return await asking.ask(client, SLUG, "GET", url, headers=headers, params=asked, reason=_reason)
 
     def following(answer: Any, read: int) -> dict[str, str] | None:
         token = answer.get("nextPageToken")
         return {"pageToken": str(token)} if token else None
 
-    rows = await wire.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "skus"), following, most=20)
+    rows = await asking.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "skus"), following, most=20)
     return {"skus": [row for row in rows if not isinstance(row, Mapping) or _part_of(row.get("description"))]}
 
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe, sold_with
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -56,9 +56,9 @@ class Machine(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """`key` is {"api_key", "team"}."""
-    api_key, team = wire.account(SLUG, key, "api_key", "team")
+    api_key, team = asking.account(SLUG, key, "api_key", "team")
     url = f"{base_url}/api/teams/{quote(team, safe='')}/virtual_machines/available/"
-    return await wire.ask(client, SLUG, "GET", url, headers={"authorization": f"Token {api_key}"})
+    return await asking.ask(client, SLUG, "GET", url, headers={"authorization": f"Token {api_key}"})
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -45,9 +45,9 @@ class Price(wire.Row):
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"flavors": answer, "pricebook": answer}."""
     headers = {"api_key": str(key)} if key else {}
-    flavors, book = await wire.together(
-        wire.ask(client, SLUG, "GET", f"{base_url}/v1/core/flavors", headers=headers),
-        wire.ask(client, SLUG, "GET", f"{base_url}/v1/pricebook", headers=headers),
+    flavors, book = await asking.together(
+        asking.ask(client, SLUG, "GET", f"{base_url}/v1/core/flavors", headers=headers),
+        asking.ask(client, SLUG, "GET", f"{base_url}/v1/pricebook", headers=headers),
     )
     return {"flavors": flavors, "pricebook": book}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -58,15 +58,15 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
     async def page(params: Mapping[str, str]) -> Any:
         asked = {"limit": str(PAGE), "offset": "0", **params}
         url = f"{base_url}/v1/catalog/instances"
-        return await wire.ask(client, SLUG, "GET", url, headers=wire.bearer(key), params=asked)
+        return await asking.ask(client, SLUG, "GET", url, headers=asking.bearer(key), params=asked)
 
     def following(answer: Any, read: int) -> dict[str, str] | None:
         total = answer.get("count")
         return {"offset": str(read)} if isinstance(total, int) and read < total else None
 
-    rows, usage = await wire.together(
-        wire.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "instances"), following),
-        wire.ask(client, SLUG, "GET", f"{base_url}/v1/catalog/usage", headers=wire.bearer(key)),
+    rows, usage = await asking.together(
+        asking.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "instances"), following),
+        asking.ask(client, SLUG, "GET", f"{base_url}/v1/catalog/usage", headers=asking.bearer(key)),
     )
     return {"instances": rows, "usage": wire.member(SLUG, usage, "usage")}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -49,7 +49,7 @@ class Shape(wire.Row):
 
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
-    return await wire.ask(client, SLUG, "GET", f"{base_url}/api/v1/instance-types", headers=wire.bearer(key))
+    return await asking.ask(client, SLUG, "GET", f"{base_url}/api/v1/instance-types", headers=asking.bearer(key))
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -111,17 +111,17 @@ class Plan(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"plans": all pages, "plans/virtual_machines": all pages}. `key` is {"api_key", "project"}."""
-    api_key, _ = wire.account(SLUG, key, "api_key", "project")
-    headers = wire.bearer(api_key)
+    api_key, _ = asking.account(SLUG, key, "api_key", "project")
+    headers = asking.bearer(api_key)
 
     async def rows(path: str, **more: str) -> list[Any]:
         async def page(params: Mapping[str, str]) -> Any:
             asked = {"page[size]": str(_PAGE), "page[number]": "1", **more, **params}
-            return await wire.ask(client, SLUG, "GET", f"{base_url}/{path}", headers=headers, params=asked)
+            return await asking.ask(client, SLUG, "GET", f"{base_url}/{path}", headers=headers, params=asked)
 
-        return await wire.numbered_pages(SLUG, page, _rows, "page[number]", size=_PAGE)
+        return await asking.numbered_pages(SLUG, page, _rows, "page[number]", size=_PAGE)
 
-    servers, machines = await wire.together(rows("plans", **{"filter[gpu]": "true"}), rows("plans/virtual_machines"))
+    servers, machines = await asking.together(rows("plans", **{"filter[gpu]": "true"}), rows("plans/virtual_machines"))
     return {"plans": {"data": servers}, "plans/virtual_machines": {"data": machines}}
 
 

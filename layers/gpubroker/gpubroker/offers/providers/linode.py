@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe, sold_with
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -59,13 +59,13 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
     async def read(path: str) -> list[Any]:
         async def page(params: Mapping[str, str]) -> Any:
             asked = {"page_size": str(PAGE), **params}
-            return await wire.ask(client, SLUG, "GET", base_url + path, headers=wire.bearer(key), params=asked)
+            return await asking.ask(client, SLUG, "GET", base_url + path, headers=asking.bearer(key), params=asked)
 
         def following(answer: Any, read: int) -> dict[str, str] | None:
             number = answer.get("page", 1)
             return {"page": str(number + 1)} if number < answer.get("pages", 1) else None
 
-        return await wire.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "data"), following)
+        return await asking.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "data"), following)
 
     async def stock() -> list[Any] | None:
         try:
@@ -75,7 +75,7 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
                 raise
             return None
 
-    types, availability = await wire.together(read("/v4/linode/types"), stock())
+    types, availability = await asking.together(read("/v4/linode/types"), stock())
     return {"types": types, "availability": availability}
 
 

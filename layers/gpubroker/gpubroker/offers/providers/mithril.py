@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe, form_of
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -43,9 +43,9 @@ class Spot(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"instance-types": answer, "spot/availability": answer}."""
-    types, spot = await wire.together(
-        wire.ask(client, SLUG, "GET", f"{base_url}/v2/instance-types", headers=wire.bearer(key)),
-        wire.ask(client, SLUG, "GET", f"{base_url}/v2/spot/availability", headers=wire.bearer(key)),
+    types, spot = await asking.together(
+        asking.ask(client, SLUG, "GET", f"{base_url}/v2/instance-types", headers=asking.bearer(key)),
+        asking.ask(client, SLUG, "GET", f"{base_url}/v2/spot/availability", headers=asking.bearer(key)),
     )
     return {"instance-types": types, "spot/availability": spot}
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe, form_of
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -71,9 +71,9 @@ class Product(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"shapes": answer, "products": answer}."""
-    shapes, products = await wire.together(
-        wire.ask(client, SLUG, "GET", f"{base_url}{_PATH}/shapes.json"),
-        wire.ask(client, SLUG, "GET", f"{base_url}{_PATH}/products.json", max_body=wire.MAX_BODY),
+    shapes, products = await asking.together(
+        asking.ask(client, SLUG, "GET", f"{base_url}{_PATH}/shapes.json"),
+        asking.ask(client, SLUG, "GET", f"{base_url}{_PATH}/products.json", max_body=asking.MAX_BODY),
     )
     return {"shapes": shapes, "products": products}
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -72,7 +72,7 @@ class Addon(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     url = f"{base_url}/1.0/order/catalog/public/cloud"
-    return await wire.ask(client, SLUG, "GET", url, params={"ovhSubsidiary": "FR"}, max_body=wire.MAX_BODY)
+    return await asking.ask(client, SLUG, "GET", url, params={"ovhSubsidiary": "FR"}, max_body=asking.MAX_BODY)
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str, rates: Rates = DATED) -> wire.Offers:

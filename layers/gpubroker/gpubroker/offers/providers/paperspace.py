@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import MODELS, Identified, describe, sold_with
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -39,15 +39,15 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
     """{"items": all pages}."""
 
     async def page(params: Mapping[str, str]) -> Any:
-        return await wire.ask(
-            client, SLUG, "GET", f"{base_url}/v1/os-templates", headers=wire.bearer(key), params=params
+        return await asking.ask(
+            client, SLUG, "GET", f"{base_url}/v1/os-templates", headers=asking.bearer(key), params=params
         )
 
     def following(answer: Any, read: int) -> Mapping[str, str] | None:
         del read
         return {"after": str(answer["nextPage"])} if answer.get("hasMore") and answer.get("nextPage") else None
 
-    return {"items": await wire.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "items"), following)}
+    return {"items": await asking.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, "items"), following)}
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.merging import cloud_slug
@@ -78,17 +78,17 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
     rows = wire.member(SLUG, first, "items")
     total = first.get("totalCount")
     pages = min(math.ceil(total / PAGE_SIZE), _MOST_PAGES) if isinstance(total, int) else 1
-    rest = await wire.together(*(_page(client, base_url, key, page) for page in range(2, pages + 1)))
+    rest = await asking.together(*(_page(client, base_url, key, page) for page in range(2, pages + 1)))
     return {"items": [*rows, *(row for page in rest for row in wire.member(SLUG, page, "items"))], "totalCount": total}
 
 
 async def _page(client: httpx.AsyncClient, base_url: str, key: Any, page: int) -> Any:
-    return await wire.ask(
+    return await asking.ask(
         client,
         SLUG,
         "GET",
         f"{base_url}/api/v1/availability/gpus",
-        headers=wire.bearer(key),
+        headers=asking.bearer(key),
         params={"page": str(page), "page_size": str(PAGE_SIZE)},
     )
 

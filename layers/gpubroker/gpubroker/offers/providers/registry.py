@@ -23,7 +23,7 @@ import httpx
 
 from gpubroker.kernel import deadline
 from gpubroker.kernel.time import Clock
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.credentials import CredentialsUnavailable
 from gpubroker.offers.limits import NOT_HEDGED
 from gpubroker.offers.rates import DATED, Rates
@@ -249,7 +249,7 @@ async def outcome_of(
     begun = time.perf_counter()
     took: float | None = None
     offers, failed = None, None
-    token = wire.hedge.set(hedge)
+    token = asking.hedge.set(hedge)
     try:
         payload = await _payload_of(slug, client, base_url, api_key, time_box)
         took, arrived = time.perf_counter() - begun, now()
@@ -257,7 +257,7 @@ async def outcome_of(
     except errors.ProviderError as error:
         arrived, failed = now(), error
     finally:
-        wire.hedge.reset(token)
+        asking.hedge.reset(token)
     return Outcome(
         provider=slug,
         fetched_at=arrived,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -115,12 +115,12 @@ class Asked(NamedTuple):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"graphql": answer} and, with a key, {"catalog": [{"cloud", "count", "answer"}, ...]}, all asked side by side."""
-    headers = wire.bearer(key)
-    graphql = wire.ask(client, SLUG, "POST", f"{base_url}/graphql", headers=headers, body={"query": QUERY})
+    headers = asking.bearer(key)
+    graphql = asking.ask(client, SLUG, "POST", f"{base_url}/graphql", headers=headers, body={"query": QUERY})
     if not key:
         return {"graphql": await graphql}
     asked = [Asked(cloud, count) for cloud in CLOUDS for count in COUNTS]
-    prices, *answers = await wire.together(graphql, *(_catalog(client, base_url, headers, one) for one in asked))
+    prices, *answers = await asking.together(graphql, *(_catalog(client, base_url, headers, one) for one in asked))
     catalog = [
         {"cloud": one.cloud, "count": one.gpus, "answer": answer} for one, answer in zip(asked, answers, strict=True)
     ]
@@ -129,7 +129,7 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
 
 async def _catalog(client: httpx.AsyncClient, base_url: str, headers: Mapping[str, str], asked: Asked) -> Any:
     params = {"include": "AVAILABILITY", "product": "POD", "count": str(asked.gpus), "cloud": str(asked.cloud)}
-    return await wire.ask(client, SLUG, "GET", f"{base_url}/v2/catalog/gpus", headers=headers, params=params)
+    return await asking.ask(client, SLUG, "GET", f"{base_url}/v2/catalog/gpus", headers=headers, params=params)
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -43,9 +43,9 @@ class GpuClass(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """`key` is {"api_key", "organization"}."""
-    api_key, organization = wire.account(SLUG, key, "api_key", "organization")
+    api_key, organization = asking.account(SLUG, key, "api_key", "organization")
     url = f"{base_url}/api/public/organizations/{quote(organization, safe='')}/gpu-classes"
-    return await wire.ask(client, SLUG, "GET", url, headers={"salad-api-key": api_key})
+    return await asking.ask(client, SLUG, "GET", url, headers={"salad-api-key": api_key})
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

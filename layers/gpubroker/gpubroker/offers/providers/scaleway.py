@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -68,7 +68,7 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
         found: dict[str, Any] = {}
         for page in range(1, _MOST_PAGES + 1):
             asked = {"page": str(page), "per_page": str(PAGE)}
-            answer = await wire.ask(client, SLUG, "GET", base_url + path, headers=header(key), params=asked)
+            answer = await asking.ask(client, SLUG, "GET", base_url + path, headers=header(key), params=asked)
             rows = _by_type(wire.member(SLUG, answer, "servers"))
             found |= rows
             if len(rows) < PAGE:
@@ -77,10 +77,10 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
 
     async def zone(name: str) -> dict[str, Any]:
         path = f"/instance/v1/zones/{name}/products/servers"
-        servers, availability = await wire.together(read(path), read(f"{path}/availability"))
+        servers, availability = await asking.together(read(path), read(f"{path}/availability"))
         return {"servers": servers, "availability": availability}
 
-    return {"zones": await wire.side_by_side(zone, ZONES)}
+    return {"zones": await asking.side_by_side(zone, ZONES)}
 
 
 def _by_type(rows: Any) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import httpx
 from pydantic import BeforeValidator
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -69,9 +69,9 @@ class Stock(wire.Row):
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """{"plans", "availables"}."""
     headers = {"x-apitoken": str(key)} if key else {}
-    plans, free = await wire.together(
-        wire.ask(client, SLUG, "GET", f"{base_url}/ecs/v2/plans", headers=headers),
-        wire.ask(client, SLUG, "GET", f"{base_url}/ecs/v2/plans/availables", headers=headers),
+    plans, free = await asking.together(
+        asking.ask(client, SLUG, "GET", f"{base_url}/ecs/v2/plans", headers=headers),
+        asking.ask(client, SLUG, "GET", f"{base_url}/ecs/v2/plans/availables", headers=headers),
     )
     return {"plans": wire.member(SLUG, plans, "plans"), "availables": wire.member(SLUG, free, "plans")}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.merging import cloud_slug
@@ -56,7 +56,7 @@ def header(key: Any) -> dict[str, str]:
 
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
-    return await wire.ask(client, SLUG, "GET", f"{base_url}/v1/instances/types", headers=header(key))
+    return await asking.ask(client, SLUG, "GET", f"{base_url}/v1/instances/types", headers=header(key))
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe, form_of, identify
 from gpubroker.offers.offer import HOURS_PER_MONTH, Offer, offer_id_of
@@ -70,9 +70,9 @@ class Location(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """`key` is {"api_key", "api_token"}."""
-    api_key, token = wire.account(SLUG, key, "api_key", "api_token")
+    api_key, token = asking.account(SLUG, key, "api_key", "api_token")
     params = {"api_key": api_key, "api_token": token}
-    return await wire.ask(client, SLUG, "GET", f"{base_url}/api/v2/locations", params=params)
+    return await asking.ask(client, SLUG, "GET", f"{base_url}/api/v2/locations", params=params)
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

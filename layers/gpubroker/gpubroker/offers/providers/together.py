@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Offer, offer_id_of
@@ -48,7 +48,7 @@ class Hardware(wire.Row):
 
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
-    return await wire.ask(client, SLUG, "GET", f"{base_url}/v1/hardware", headers=wire.bearer(key))
+    return await asking.ask(client, SLUG, "GET", f"{base_url}/v1/hardware", headers=asking.bearer(key))
 
 
 def normalise(payload: Any, *, fetched_at: datetime | float | str) -> wire.Offers:

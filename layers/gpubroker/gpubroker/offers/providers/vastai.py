@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import HOURS_PER_MONTH, Availability, Offer, offer_id_of
@@ -59,12 +59,12 @@ class Ask(wire.Row):
 
 async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> Any:
     """Every verified machine that is free now, cheapest first. `key` may be None."""
-    return await wire.ask(
+    return await asking.ask(
         client,
         SLUG,
         "POST",
         f"{base_url}/api/v0/bundles/",
-        headers=wire.bearer(key),
+        headers=asking.bearer(key),
         body={
             "verified": {"eq": True},
             "external": {"eq": False},
@@ -75,7 +75,7 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
             "order": [["dph_total", "asc"]],
             "limit": _LIMIT,
         },
-        max_body=wire.MAX_BODY,
+        max_body=asking.MAX_BODY,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import errors, wire
+from gpubroker.offers import asking, errors, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import describe
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -88,7 +88,7 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
     """Answers by endpoint. `key` is {"client_id", "client_secret"}."""
     if not isinstance(key, Mapping) or not key.keys() >= set(KEY_PARTS):
         raise errors.BadCredentials(SLUG, "client_id and client_secret are needed")
-    token = await wire.ask(
+    token = await asking.ask(
         client,
         SLUG,
         "POST",
@@ -99,12 +99,12 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
             "client_secret": key["client_secret"],
         },
     )
-    headers = wire.bearer(wire.member(SLUG, token, "access_token"))
+    headers = asking.bearer(wire.member(SLUG, token, "access_token"))
 
     async def read(path: str, **params: str) -> Any:
-        return await wire.ask(client, SLUG, "GET", f"{base_url}/v1/{path}", headers=headers, params=params)
+        return await asking.ask(client, SLUG, "GET", f"{base_url}/v1/{path}", headers=headers, params=params)
 
-    types, on_demand, spot, locations = await wire.together(
+    types, on_demand, spot, locations = await asking.together(
         read("instance-types", currency="usd"),
         read("instance-availability", isSpot="false"),
         read("instance-availability", isSpot="true"),

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from gpubroker.offers import wire
+from gpubroker.offers import asking, wire
 from gpubroker.offers.compliance import tags
 from gpubroker.offers.gpus import Identified, describe, sold_with
 from gpubroker.offers.offer import Availability, Offer, offer_id_of
@@ -61,22 +61,22 @@ async def fetch_payload(client: httpx.AsyncClient, base_url: str, key: Any) -> A
     async def read(path: str, name: str, **asked: str) -> list[Any]:
         async def page(params: Mapping[str, str]) -> Any:
             wanted = {"per_page": str(PAGE), **asked, **params}
-            return await wire.ask(client, SLUG, "GET", base_url + path, headers=wire.bearer(key), params=wanted)
+            return await asking.ask(client, SLUG, "GET", base_url + path, headers=asking.bearer(key), params=wanted)
 
         def following(answer: Any, read: int) -> dict[str, str] | None:
             cursor = ((answer.get("meta") or {}).get("links") or {}).get("next")
             return {"cursor": str(cursor)} if cursor else None
 
-        return await wire.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, name), following)
+        return await asking.pages(SLUG, page, lambda answer: wire.member(SLUG, answer, name), following)
 
     async def free(region: str) -> Any:
         path = f"{base_url}/v2/regions/{region}/availability"
-        answer = await wire.ask(client, SLUG, "GET", path, headers=wire.bearer(key))
+        answer = await asking.ask(client, SLUG, "GET", path, headers=asking.bearer(key))
         return wire.member(SLUG, answer, "available_plans")
 
-    plans, metal = await wire.together(read("/v2/plans", "plans", type="vcg"), read("/v2/plans-metal", "plans_metal"))
+    plans, metal = await asking.together(read("/v2/plans", "plans", type="vcg"), read("/v2/plans-metal", "plans_metal"))
     places = {place for row in (*plans, *(one for one in metal if _has_gpus(one))) for place in _places(row)}
-    stock = await wire.side_by_side(free, sorted(places), at_most=_SIDE_BY_SIDE)
+    stock = await asking.side_by_side(free, sorted(places), at_most=_SIDE_BY_SIDE)
     return {"plans": plans, "plans_metal": metal, "availability": stock}
 
 
