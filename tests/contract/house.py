@@ -31,11 +31,15 @@ ADDRESS = "203.0.113.7"
 INTEGRATION_SECRETS = "gpubroker/integrations"
 EDGE_SECRET = "the-edge-of-the-contract-tests"
 CONTEXT_TABLES = {
+    "BillingTable": "BILLING_TABLE",
     "DeliveryTable": "DELIVERY_TABLE",
     "IdentityTable": "IDENTITY_TABLE",
+    "LedgerTable": "LEDGER_TABLE",
+    "ManagementTable": "MANAGEMENT_TABLE",
     "OffersTable": "OFFERS_TABLE",
     "PricesTable": "PRICES_TABLE",
     "RentalsTable": "RENTALS_TABLE",
+    "UsageTable": "USAGE_TABLE",
 }
 
 

@@ -20,7 +20,9 @@ UNKNOWN = (
     "/nowhere",
     "/docs/",
 )
-CONTEXTS = ("console", "delivery", "identity", "offers", "prices", "rentals")
+CONTEXTS = (
+    "billing", "console", "delivery", "identity", "ledger", "management", "offers", "prices", "rentals", "usage"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PURGE"])

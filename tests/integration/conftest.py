@@ -28,6 +28,10 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "PRICES_TABLE": "prices",
         "RENTALS_TABLE": "rentals",
         "DELIVERY_TABLE": "delivery",
+        "LEDGER_TABLE": "ledger",
+        "USAGE_TABLE": "usage",
+        "BILLING_TABLE": "billing",
+        "MANAGEMENT_TABLE": "management",
         "EVENT_BUS": "gpubroker",
         "PRICE_STREAM": "prices",
     }.items():

@@ -1,0 +1,1 @@
+"""The Lambda functions of ledger: one file each."""

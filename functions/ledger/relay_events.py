@@ -1,0 +1,5 @@
+"""From the table's stream: the outbox entries of ledger, to the bus."""
+
+from gpubroker.messaging.relay import relay_handler
+
+handler = relay_handler()

@@ -1,0 +1,1 @@
+"""The Lambda functions of usage: one file each."""

@@ -1,0 +1,1 @@
+"""From usage to invoices: price plans, discounts, credits, payments."""

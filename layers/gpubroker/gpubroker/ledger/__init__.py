@@ -1,0 +1,1 @@
+"""Money that is there, held and moved: double entry, in micro-dollars."""
