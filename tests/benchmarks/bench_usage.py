@@ -5,8 +5,8 @@ it would be written: decoded, checked, compared with what is counted, added, enc
 that is read ten minutes at a time (a backlog), and those of a calm day (a minute: two events of each instance).
 
 The replay is a day of 1,000 instances, 2.88 million events in the order in which they happen, and then once more into
-another table: ten-minute pieces in random order, and a tenth as many events a second time among them. The totals of both
-are compared, all of them, and with what was made.
+another table: ten-minute pieces in random order, and a tenth as many events a second time among them. The totals of
+both are compared, all of them, and with what was made.
 """
 
 import base64
