@@ -25,8 +25,9 @@ from pynamodb.exceptions import DoesNotExist
 from gpubroker.kernel.errors import Invalid, Unavailable
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import Clock, iso, parse_iso, utc_now
-from gpubroker.ledger import holds, posting, transfers
+from gpubroker.ledger import activity, holds, posting, transfers
 from gpubroker.ledger.accounts import Account, Balance, Kind, State, kind_of, shards_of
+from gpubroker.ledger.activity import Entry
 from gpubroker.ledger.holds import BudgetCharge, BudgetUse, HeldFunds, HoldState, NewHold
 from gpubroker.ledger.items import AccountItem, BudgetItem, HoldIdItem, HoldItem, ReversedItem, TransferItem
 from gpubroker.ledger.problems import (
@@ -45,7 +46,7 @@ from gpubroker.ledger.transfers import Leg, Movement, Receipt, Transfer
 from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.transaction import PATIENT, StaleVersion, Writes, transaction
 
-__all__ = ["Balance", "Book", "BudgetCharge", "HeldFunds", "Leg", "NewHold", "Receipt", "Transfer"]
+__all__ = ["Account", "Balance", "Book", "BudgetCharge", "Entry", "HeldFunds", "Leg", "NewHold", "Receipt", "Transfer"]
 
 T = TypeVar("T")
 
@@ -459,6 +460,28 @@ class Book:
         if item.fingerprint != fingerprint:
             raise TransferConflict(f"The id {transfer_id} was used for another transfer.")
         return item.value()
+
+    # ------------------------------------------------------------ what happened
+
+    def activity(
+        self,
+        account_id: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Entry]:
+        """Entries of an account, the newest first: from before the `place` of one that was read, in [since, until).
+
+        One query (one for each shard of a house account). An account without entries, or unknown, has none.
+        """
+        return activity.entries(account_id, limit=limit, before=before, since=since, until=until)
+
+    def holds_of(self, account_id: str, *, limit: int, before: str | None = None) -> list[HeldFunds]:
+        """Holds of an account in whatever state, from the greatest id down (ids of rentals sort by time), from before
+        the id of one that was read. One query."""
+        return activity.holds(account_id, limit=limit, before=before)
 
     # ------------------------------------------------------------ budgets
 
