@@ -89,12 +89,12 @@ class _Market:
             fetched_at=offer.fetched_at,
         )
 
-    def past(self, offer_id: str, since: "datetime", now: "datetime") -> "Past | None":
+    def past(self, listed: "Listed", since: "datetime", now: "datetime") -> "Past | None":
         from gpubroker.billing.pricing.ports import Past
         from gpubroker.prices.history.average import average_of
         from gpubroker.prices.history.reading import hours_of_offer
 
-        found = average_of(hours_of_offer(offer_id, since, now))
+        found = average_of(hours_of_offer(listed.offer_id, listed.gpu_model, since, now))
         if found is None:
             return None
         return Past(found.price, found.low, found.high, found.hours, found.first, found.last)

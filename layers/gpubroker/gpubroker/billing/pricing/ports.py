@@ -41,6 +41,6 @@ class OfferMarket(Protocol):
         """None for an offer that is not on the market, or not any more."""
         ...
 
-    def past(self, offer_id: str, since: datetime, now: datetime) -> Past | None:
+    def past(self, listed: Listed, since: datetime, now: datetime) -> Past | None:
         """None for an offer that was not seen since."""
         ...

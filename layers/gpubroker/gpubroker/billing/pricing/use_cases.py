@@ -22,4 +22,4 @@ class PricingDesk:
         listed, now = self._market.listed(offer_id), self._clock()
         if listed is None:
             raise OfferNotFound(f"There is no offer {offer_id}, or not any more.")
-        return OfferPricingView.of(listed, self._market.past(offer_id, now - timedelta(days=days), now), days)
+        return OfferPricingView.of(listed, self._market.past(listed, now - timedelta(days=days), now), days)
