@@ -44,7 +44,7 @@ class Things:
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
     instances: dict[str, str] = field(default_factory=dict)
-    tenants: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -58,6 +58,7 @@ class Things:
             "device_id": self.devices,
             "notification_id": self.notifications,
             "instance_id": self.instances,
+            "account_id": self.accounts,
         }.get(name)
         if mine is not None:
             return mine.get(kind, mine["free"])
@@ -71,6 +72,11 @@ class Things:
             "webhook_id": self.webhook_id,
             "delivery_id": self.delivery_id,
             "org_id": "org_of_nobody",
+            "plan_id": "standard",
+            "version": "1",
+            "code": "NOBODYS",
+            "discount_id": "dsc_00000000000000000000000000",
+            "credit_id": "crd_00000000000000000000000000",
         }
         return fixed[name]
 
@@ -91,7 +97,8 @@ QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@exampl
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
-    found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
+    found = Things(user_id=callers["other"].tenant)
+    found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
         wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]
@@ -154,7 +161,7 @@ def test_every_route_lets_in_whom_the_table_says(house: House, callers: Callers,
 
 def _ask(house: House, method: str, path: str, kind: str, caller: Person, things: Things) -> Reply:
     if path.startswith("/api/v1/usage/users/"):
-        path = path.replace("{user_id}", things.tenants["free" if kind in ("anonymous", "other") else kind])
+        path = path.replace("{user_id}", things.accounts["free" if kind in ("anonymous", "other") else kind])
     target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
     body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
     return house.call(method, target, token=caller.token, body=body)
