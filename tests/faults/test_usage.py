@@ -14,7 +14,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 
 from gpubroker.storage import table as storage_table
-from gpubroker.usage import aside, sink, totals
+from gpubroker.usage import aside, pending, sink, totals
 from gpubroker.usage.aggregation import Aggregation
 from gpubroker.usage.changes import note_changes
 from gpubroker.usage.event import METRICS, UNIT
@@ -119,7 +119,7 @@ def _forget() -> None:
     storage_table._shared.cache_clear()
     sink._client.cache_clear()
     aside._client.cache_clear()
-    totals._marked.clear()
+    pending._marked.clear()
 
 
 class Nowhere:

@@ -4,19 +4,14 @@ An event belongs to the hour in which its period begins; it is never cut. The ev
 periods are their identities: a period that is there already is a repeat when it says the same, and a conflict when it
 does not. The first wins. Order, repeats and the way events are cut into batches change nothing (tests/unit/usage).
 
-What an hour is made of is kept as pieces: a piece is a run of events of one organisation, by columns:
-
-    [org or "", received_at or a list, starts, length or lengths, stamp or stamps, ids or null, [8 columns or null]]
-
-with starts counted in milliseconds from the hour. A new batch adds a piece and reads none of the old ones; when there
-are many, they become one.
+The events themselves are kept as pieces (pieces.py). A new batch adds a piece and reads none of the old ones; when
+there are many, they become one.
 """
 
 import hashlib
-import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import add, le, mul
@@ -25,17 +20,13 @@ from typing import Any
 import orjson
 
 from gpubroker.usage.event import HOUR_MS, LEVELS, METRICS, Usage
+from gpubroker.usage.pieces import Piece, as_one, events_of, packed_piece, rows_of, spread, unpacked_piece
 
 IS_LEVEL = tuple(name in LEVELS for name in METRICS)
 MOST_PIECES = 24
 """Pieces of an hour before they are made one."""
 MOST_CONFLICTS = 20
 """Conflicts of an hour that are remembered."""
-_WORTH = 700  # bytes of a piece, below which it is not compressed
-_PLAIN = 0x5B  # "["
-
-Columns = list[list[int | None] | None]
-Piece = list[Any]
 
 
 @dataclass(slots=True)
@@ -114,7 +105,7 @@ class Hour:
     def stored(self) -> Stored:
         """As it is to be kept, one version further."""
         if len(self.pieces) > MOST_PIECES:
-            self.pieces = _as_one(self.pieces)
+            self.pieces = as_one(self.pieces)
         return Stored(
             self.version + 1,
             self.starts.tobytes() + self.lengths.tobytes(),
@@ -142,7 +133,7 @@ class Hour:
         """Event by event: where some are known, overlap, come late, or bring ids of their own."""
         keep = []
         fresh: dict[int, Usage] = {}  # of this very piece
-        for row, event in enumerate(_events(piece, self.hour_ms, lengths)):
+        for row, event in enumerate(events_of(piece, self.hour_ms, lengths)):
             start, length = starts[row], lengths[row]
             at = bisect_right(self.starts, start)
             before = at and self.starts[at - 1] + self.lengths[at - 1] > start
@@ -169,7 +160,7 @@ class Hour:
         if self._known is not None:
             self._known |= fresh
         if keep:
-            whole = piece if len(keep) == len(starts) else _rows(piece, keep)
+            whole = piece if len(keep) == len(starts) else rows_of(piece, keep)
             self._sum(whole, [lengths[row] for row in keep])
             self._keep(whole)
 
@@ -258,89 +249,8 @@ class Hour:
         for packed in self.pieces:
             piece = unpacked_piece(packed)
             received = piece[1]
-            for row, event in enumerate(_events(piece, self.hour_ms, _spread(piece[3], len(piece[2])))):
+            for row, event in enumerate(events_of(piece, self.hour_ms, spread(piece[3], len(piece[2])))):
                 yield event, received[row] if isinstance(received, list) else received
-
-
-def packed_piece(piece: Piece) -> bytes:
-    plain = orjson.dumps(piece)
-    return plain if len(plain) < _WORTH else zlib.compress(plain, 1)
-
-
-def unpacked_piece(packed: bytes) -> Piece:
-    piece: Piece = orjson.loads(packed if packed[0] == _PLAIN else zlib.decompress(packed))
-    return piece
-
-
-def _spread(value: Any, count: int) -> list[int]:
-    return value if isinstance(value, list) else [value] * count
-
-
-def _events(piece: Piece, hour_ms: int, lengths: list[int]) -> Iterator[Usage]:
-    org, _, starts, _, stamps, ids, columns = piece
-    for row, start in enumerate(starts):
-        yield Usage(
-            "",
-            "",
-            org or None,
-            hour_ms + start,
-            lengths[row],
-            stamps[row] if isinstance(stamps, list) else stamps,
-            ids[row] if ids else None,
-            tuple([None if column is None else column[row] for column in columns]),
-        )
-
-
-def _rows(piece: Piece, keep: list[int]) -> Piece:
-    def of(value: Any) -> Any:
-        return [value[row] for row in keep] if isinstance(value, list) else value
-
-    return [piece[0], *(of(value) for value in piece[1:6]), [of(column) for column in piece[6]]]
-
-
-def _as_one(pieces: Iterable[bytes]) -> list[bytes]:
-    """One piece an organisation, by time."""
-    by_org: dict[str, list[Piece]] = {}
-    for packed in pieces:
-        piece = unpacked_piece(packed)
-        by_org.setdefault(piece[0], []).append(piece)
-    return [packed_piece(_joined(org, some)) for org, some in by_org.items()]
-
-
-def _joined(org: str, pieces: list[Piece]) -> Piece:
-    counts = [len(piece[2]) for piece in pieces]
-    total = sum(counts)
-
-    def column(of: Iterable[Any]) -> list[Any]:
-        return [value for part, count in zip(of, counts, strict=True) for value in _spread(part, count)]
-
-    starts = column(piece[2] for piece in pieces)
-    order = sorted(range(total), key=starts.__getitem__)
-
-    def sorted_column(of: list[Any]) -> Any:
-        values = column(of)
-        first = values[0]
-        if not isinstance(first, list) and values.count(first) == total:
-            return first
-        return [values[row] for row in order]
-
-    ids = None if all(piece[5] is None for piece in pieces) else sorted_column([piece[5] for piece in pieces])
-    metrics: Columns = []
-    for number in range(len(METRICS)):
-        if all(piece[6][number] is None for piece in pieces):
-            metrics.append(None)
-        else:
-            values = column(piece[6][number] for piece in pieces)
-            metrics.append([values[row] for row in order])
-    return [
-        org,
-        sorted_column([piece[1] for piece in pieces]),
-        [starts[row] for row in order],
-        sorted_column([piece[3] for piece in pieces]),
-        sorted_column([piece[4] for piece in pieces]),
-        ids if isinstance(ids, list) or ids is None else [ids] * total,
-        metrics,
-    ]
 
 
 def _mark(event_id: str) -> bytes:
