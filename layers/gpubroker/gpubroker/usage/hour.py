@@ -121,13 +121,27 @@ class Hour:
         """Add a piece whose values are right, with starts that are counted from the hour."""
         starts, lengths = piece[2], piece[3]
         many = lengths if isinstance(lengths, list) else [lengths] * len(starts)
-        ends = list(map(add, starts, many))
         behind = self.starts[-1] + self.lengths[-1] if self.starts else 0
-        if piece[5] is None and starts[0] >= behind and all(map(le, ends, islice(starts, 1, None))):
-            self._take(piece, starts, many)
+        in_order = starts[0] >= behind and (
+            len(starts) == 1 or all(map(le, map(add, starts, many), islice(starts, 1, None)))
+        )
+        if in_order and (piece[5] is None or self._note_ids(piece[5])):
+            self.starts.extend(starts)
+            self.lengths.extend(many)
+            self._known = None
+            self._sum(piece, many)
+            self._keep(piece)
             told.counted += len(starts)
         else:
             self._add_each(piece, starts, many, told)
+
+    def _note_ids(self, ids: list[str | None]) -> bool:
+        """Note the ids of events that all are new; False, and nothing noted, where one of them is known."""
+        marks = [_mark(one) for one in ids if one is not None]
+        if len(set(marks)) < len(marks) or any(map(self._has, marks)):
+            return False
+        self._ids += b"".join(marks)
+        return True
 
     def _add_each(self, piece: Piece, starts: list[int], lengths: list[int], told: Added) -> None:
         """Event by event: where some are known, overlap, come late, or bring ids of their own."""
@@ -164,13 +178,6 @@ class Hour:
             self._sum(whole, [lengths[row] for row in keep])
             self._keep(whole)
 
-    def _take(self, piece: Piece, starts: list[int], lengths: list[int]) -> None:
-        self.starts.extend(starts)
-        self.lengths.extend(lengths)
-        self._known = None
-        self._sum(piece, lengths)
-        self._keep(piece)
-
     def _keep(self, piece: Piece) -> None:
         self.pieces.append(packed_piece(piece))
         self.changed = True
@@ -180,29 +187,34 @@ class Hour:
         if sums is None:
             sums = self.sums[piece[0]] = Sums()
         covered = sum(lengths)
+        even = piece[3] if isinstance(piece[3], int) else None  # the length of all of them
         sums.events += len(lengths)
         sums.covered_ms += covered
         amounts, measured, highest = sums.amounts, sums.measured, sums.highest
         for number, column in enumerate(piece[6]):
             if column is None:
                 continue
-            if None in column:
-                there = [(value, length) for value, length in zip(column, lengths, strict=True) if value is not None]
-                if not there:
-                    continue
-                column, some = [value for value, _ in there], [length for _, length in there]
-                span = sum(some)
-            else:
-                some, span = lengths, covered
-            if IS_LEVEL[number]:
-                amounts[number] += sum(map(mul, column, some))
-                measured[number] += span
-                top = max(column)
-                if top > highest[number]:
-                    highest[number] = top
-            else:
-                amounts[number] += sum(column)
+            try:
+                total = sum(column)
+            except TypeError:  # some of the events do not have it
+                self._sum_some(sums, number, column, lengths)
+                continue
+            if not IS_LEVEL[number]:
+                amounts[number] += total
                 measured[number] += len(column)
+                continue
+            amounts[number] += total * even if even is not None else sum(map(mul, column, lengths))
+            measured[number] += covered
+            highest[number] = max(highest[number], *column)
+
+    @staticmethod
+    def _sum_some(sums: Sums, number: int, column: list[int | None], lengths: list[int]) -> None:
+        for value, length in zip(column, lengths, strict=True):
+            if value is None:
+                continue
+            sums.amounts[number] += value * length if IS_LEVEL[number] else value
+            sums.measured[number] += length if IS_LEVEL[number] else 1
+            sums.highest[number] = max(sums.highest[number], value) if IS_LEVEL[number] else 0
 
     # ------------------------------------------------------------------ what is known
 
