@@ -30,6 +30,7 @@ BENCHMARKS = (
     "detector",
     "cold_start",
     "aws_calls",
+    "ledger",
     "alerts",
     "local_edge",
     "faulty_providers",
