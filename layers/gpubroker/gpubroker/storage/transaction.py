@@ -41,8 +41,8 @@ Lost = Exception | type[Exception] | Told
 
 _BACKOFF = Backoff(base_s=0.02, cap_s=0.5, tries=5)
 PATIENT = Backoff(base_s=0.02, cap_s=1.0, tries=20)
-"""For an item that fifty writers want at once, of which DynamoDB lets one through at a time (about 8 s at the most
-likely; never past the deadline of the invocation)."""
+"""For an item that fifty writers want at once, of which DynamoDB lets one through at a time (some seven seconds in
+all, never past the deadline of the invocation)."""
 _TRY_AGAIN = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
 _THROTTLED = {"ThrottlingException", "ProvisionedThroughputExceededException", "TransactionInProgressException"}
 
