@@ -27,6 +27,7 @@ from gpubroker.kernel import deadline
 from gpubroker.kernel.errors import Conflict, Unavailable
 from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.refusals import code_of
+from gpubroker.storage.refusals import lost_condition as lost_condition
 from gpubroker.storage.table import Item
 
 
