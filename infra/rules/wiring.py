@@ -25,6 +25,8 @@ CONTEXT_PARAMETERS = frozenset(
         "MailFrom",
         "OffersTableArn",
         "OffersTableName",
+        "PricesTableArn",
+        "PricesTableName",
         "PriceStreamArn",
         "PriceStreamName",
         "ProviderKeysSecretArn",

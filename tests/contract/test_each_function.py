@@ -17,9 +17,11 @@ from botocore.client import BaseClient
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from gpubroker.kernel.ids import new_id
 from infra.local.providers.keys import CUSTOMER, local_keys
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
+from tests.contract.billing.day import price_a_day
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
 from tests.contract.market import OFFER_IDS
@@ -151,7 +153,10 @@ class Day:
         endpoint = self._by_name[name]
         target = re.sub(r"\{(\w+)\}", lambda match: path[match[1]], endpoint.path) + query
         with as_deployed(endpoint) as made:
-            reply = self._house.call(endpoint.method, target, token=self._callers[who].token, body=body)
+            headers = {} if endpoint.method == "GET" else {"idempotency-key": new_id("key")}
+            reply = self._house.call(
+                endpoint.method, target, token=self._callers[who].token, body=body, headers=headers
+            )
         self.served.add(name)
         self.called |= made
         if reply.status >= 400:
@@ -313,6 +318,8 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     accepted = day.ask("notify_price_alert", "service", wanted_notice).json()
     assert accepted["channels"] == {"inbox": "queued", "email": "off", "push": "off"}
     day.ask("notify_rental_status", "service", told | {"rental_id": "ren_1", "status_change": "ready"})
+
+    price_a_day(day, callers["free"].tenant)
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")
