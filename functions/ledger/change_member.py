@@ -1,4 +1,4 @@
-"""PATCH /api/v1/organizations/{org_id}/members/{user_id}"""
+"""PATCH /api/v1/organizations/{org_id}/members/{member_id}"""
 
 from typing import Annotated
 
@@ -16,17 +16,17 @@ router = Router()
 
 
 @router.patch(
-    "/api/v1/organizations/<org_id>/members/<user_id>",
+    "/api/v1/organizations/<org_id>/members/<member_id>",
     tags=["accounts"],
     summary="Give a member another role or budget",
 )
 def change_member(
     org_id: Annotated[str, Path(max_length=200)],
-    user_id: Annotated[str, Path(max_length=200)],
+    member_id: Annotated[str, Path(max_length=200)],
     wanted: Annotated[MemberChange, Body()],
     caller: Annotated[Caller, Depends(person_with("accounts:write"))],
 ) -> MemberView:
-    return composition.organization_desk().change_member(caller, org_id, user_id, wanted)
+    return composition.organization_desk().change_member(caller, org_id, member_id, wanted)
 
 
 handler = serve(router)

@@ -1,4 +1,4 @@
-"""DELETE /api/v1/organizations/{org_id}/members/{user_id}"""
+"""DELETE /api/v1/organizations/{org_id}/members/{member_id}"""
 
 from typing import Annotated
 
@@ -14,17 +14,17 @@ router = Router()
 
 
 @router.delete(
-    "/api/v1/organizations/<org_id>/members/<user_id>",
+    "/api/v1/organizations/<org_id>/members/<member_id>",
     tags=["accounts"],
     summary="Take a member out of an organisation, or leave it",
     status_code=204,
 )
 def remove_member(
     org_id: Annotated[str, Path(max_length=200)],
-    user_id: Annotated[str, Path(max_length=200)],
+    member_id: Annotated[str, Path(max_length=200)],
     caller: Annotated[Caller, Depends(person_with("accounts:write"))],
 ) -> None:
-    composition.organization_desk().remove(caller, org_id, user_id)
+    composition.organization_desk().remove(caller, org_id, member_id)
 
 
 handler = serve(router)

@@ -1,4 +1,4 @@
-"""The accounts' API against moto: real handlers, callers as the edge would verify them, a clock of the test's making."""
+"""The accounts' API against moto: real handlers, callers as the edge would verify them, a clock of the test's."""
 
 import json
 from collections.abc import Callable, Iterator

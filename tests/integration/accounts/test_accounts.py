@@ -26,7 +26,9 @@ def test_a_balance_says_what_is_posted_held_and_available(api):  # (468, 435)
     assert told["as_of"].startswith("2026-05-24T10:00:00")
 
 
-@pytest.mark.parametrize("handler", ["get_account", "get_balance", "list_activity", "list_deposits", "list_withdrawals"])
+@pytest.mark.parametrize(
+    "handler", ["get_account", "get_balance", "list_activity", "list_deposits", "list_withdrawals"]
+)
 def test_another_tenants_account_is_no_account(api, handler):  # (434)
     api.credit(ADA, 1)
     assert api(handler, "bob", ADA).status == 404

@@ -88,7 +88,7 @@ def test_a_payment_told_by_two_at_once_is_credited_once(api):
 
 def test_a_payment_that_failed_says_why_and_credits_nothing(api):
     one = deposit(api)
-    deliver(payment("PaymentFailed", one, reason="card declined"))
+    deliver(payment("PaymentFailed", one, failure="card declined"))
     assert (look(api, one)["status"], look(api, one)["detail"]) == ("failed", "card declined")
     assert api.balance(ADA) == (0, 0, 0)
 
@@ -136,7 +136,9 @@ def test_a_payment_for_something_else_is_not_ours(api):
 
 def test_a_payment_that_nobody_asked_for_here_is_credited_all_the_same(api):
     api.made("get_account", "ada", "me")
-    assert deliver(payment("PaymentSucceeded", {"account_id": ADA, "amount_micros": 7_000_000, "deposit_id": None})) == []
+    assert (
+        deliver(payment("PaymentSucceeded", {"account_id": ADA, "amount_micros": 7_000_000, "deposit_id": None})) == []
+    )
     assert api.balance(ADA) == (7, 0, 7)
 
 

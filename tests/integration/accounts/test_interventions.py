@@ -23,7 +23,8 @@ def test_a_credit_arrives_once_for_its_key_and_is_audited_with_it(api):
 
 
 @pytest.mark.parametrize(
-    ("source", "house"), [("deposit", "house:clearing"), ("adjustment", "house:adjustments"), ("credits", "house:credits")]
+    ("source", "house"),
+    [("deposit", "house:clearing"), ("adjustment", "house:adjustments"), ("credits", "house:credits")],
 )
 def test_a_credit_says_where_it_comes_from(api, source, house):
     api.made("credit_account", "admin", ADA, body={"amount": 1, "reason": "r", "source": source})

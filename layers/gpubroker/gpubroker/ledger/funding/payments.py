@@ -41,7 +41,7 @@ class Payments:
         now = self._clock()
         try:
             if kind == FAILED:
-                detail = str(told.get("reason") or told.get("detail") or "The payment failed.")[:500]
+                detail = str(told.get("failure") or "The payment failed.")[:500]
                 self._deposits.change(
                     account_id, str(deposit_id), lambda one: rules.failed(one, payment_id, detail, now)
                 )
