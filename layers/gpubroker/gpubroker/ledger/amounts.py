@@ -9,8 +9,8 @@ from gpubroker.kernel.money import MicroUsd, usd
 
 LARGEST_USD = 1_000_000_000_000
 _PLACES = 6
-# A JSON number is a double: it holds every micro-dollar up to here (9 billion USD), and whole dollars far beyond.
-_EXACT_MICROS = 2**53
+# A JSON number is a double: up to here (4.3 billion USD) its steps are smaller than a micro-dollar.
+_EXACT_USD = 2**32
 
 
 def _exact(value: Any) -> Any:
@@ -20,9 +20,11 @@ def _exact(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("Input should be a number")
     amount = Decimal(str(value))
-    if isinstance(value, float) and not value.is_integer() and abs(amount) * 10**_PLACES > _EXACT_MICROS:
+    if not amount.is_finite() or abs(amount) > LARGEST_USD:
+        return amount  # refused by its bounds
+    if isinstance(value, float) and not value.is_integer() and abs(amount) > _EXACT_USD:
         raise ValueError("has more digits than a JSON number holds exactly")
-    if amount.is_finite() and amount != amount.quantize(Decimal(1)) and amount != round(amount, _PLACES):
+    if amount != round(amount, _PLACES):
         raise ValueError(f"takes at most {_PLACES} decimal places")
     return amount
 
