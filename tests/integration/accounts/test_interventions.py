@@ -156,6 +156,21 @@ def test_a_service_holds_captures_and_releases(api):
     assert api("void_hold", "service", hold["hold_id"]).status == 409
 
 
+def test_a_service_cannot_hold_past_a_budget(api):
+    api.credit(ADA, 100)
+    api.made("set_budget", "ada", "me", body={"budget": {"limit": 10}})
+    api.made("place_hold", "service", body={"account_id": ADA, "amount": 10})
+    refused = api("place_hold", "service", body={"account_id": ADA, "amount": 0.000001})
+    assert (refused.status, refused.json["type"]) == (402, "/docs/problems#budget-exceeded")
+    org_id = api.organization(budget={"limit": 10})
+    api.credit(org_id, 100)
+    api.made("add_member", "ada", org_id, body={"user_id": BOB, "role": "member", "budget": {"limit": 3}})
+    assert api("place_hold", "service", body={"account_id": org_id, "amount": 4, "user_id": BOB}).status == 402
+    api.made("place_hold", "service", body={"account_id": org_id, "amount": 4})
+    api.made("place_hold", "service", body={"account_id": org_id, "amount": 3, "user_id": BOB})
+    assert api("place_hold", "service", body={"account_id": org_id, "amount": 4}).status == 402
+
+
 def test_a_service_releases_a_hold_by_its_own_id(api):
     api.credit(ADA, 10)
     api.made("place_hold", "service", body={"hold_id": "job-7", "account_id": ADA, "amount": 6})

@@ -49,7 +49,7 @@ def posting_desk() -> "PostingDesk":
     from gpubroker.kernel.time import utc_now
     from gpubroker.ledger.desk.postings import PostingDesk
 
-    return PostingDesk(book=_book(), clock=utc_now)
+    return PostingDesk(book=_book(), payers=payers(), clock=utc_now)
 
 
 @cache

@@ -21,6 +21,8 @@ from gpubroker.ledger.book import Book, Leg, NewHold, Transfer
 from gpubroker.ledger.desk.requests import Currency
 from gpubroker.ledger.desk.views import HoldView, TransferView
 from gpubroker.ledger.items import HoldIdItem
+from gpubroker.ledger.organizations.requests import UserId
+from gpubroker.ledger.payers import Payers
 from gpubroker.ledger.problems import HoldConflict, HoldNotFound, TransferConflict
 from gpubroker.ledger.transfers import MOST_LEGS
 from gpubroker.storage.idempotency import KeyReused
@@ -36,6 +38,9 @@ class HoldRequest(RequestModel):
     account_id: _Id
     amount: Amount
     currency: Currency = "USD"
+    user_id: UserId | None = Field(
+        None, description="the member of an organisation who spends: their budget counts too"
+    )
     expires_at: AwareDatetime | None = Field(None, description="as good as voided from then on; never by default")
     reference: References = Field(default_factory=dict)
 
@@ -68,12 +73,17 @@ class TransferRequest(RequestModel):
 
 
 class PostingDesk:
-    def __init__(self, *, book: Book, clock: Clock):
-        self._book, self._clock = book, clock
+    def __init__(self, *, book: Book, payers: Payers, clock: Clock):
+        self._book, self._payers, self._clock = book, payers, clock
 
     def hold(self, wanted: HoldRequest, idempotency: Idempotency) -> HoldView:
-        """Raises AccountNotFound, AccountFrozen, AccountClosed, InsufficientFunds, HoldConflict, KeyReused, Invalid."""
-        if wanted.expires_at is not None and wanted.expires_at <= self._clock():
+        """Hold money, within the account's budget, and that of the member who spends where one is named.
+
+        Raises AccountNotFound, Forbidden, AccountFrozen, AccountClosed, InsufficientFunds, BudgetExceeded,
+        HoldConflict, KeyReused, Invalid.
+        """
+        now = self._clock()
+        if wanted.expires_at is not None and wanted.expires_at <= now:
             raise Invalid.of("expires_at", "is over already")
         hold = NewHold(
             wanted.hold_id or _made("hld", idempotency),
@@ -81,6 +91,7 @@ class PostingDesk:
             micros(wanted.amount),
             expires_at=_to_the_millisecond(wanted.expires_at),
             reference=wanted.reference,
+            budget=self._payers.charges(wanted.account_id, wanted.user_id, now=now),
         )
         try:
             return HoldView.of(self._book.hold(hold))
