@@ -65,6 +65,12 @@ def events() -> dict[str, list[Event]]:
             ),
             facts.intervention("reverse", "trf_1", by=ADMIN, reason="a mistake", after={"amount_micros": 1}, now=NOW),
         ],
+        facts.BUDGET_ALERT: [
+            facts.budget_alert(ACCOUNT, None, "2026-05", alert=800, limit=50_000_000, used=41_500_000, now=NOW),
+            facts.budget_alert(
+                "org_01KSCN0000000000000000000A", ACCOUNT, "2026-05", alert=1000, limit=5, used=5, now=NOW
+            ),
+        ],
         facts.ORGANIZATION_CHANGED: [
             facts.organization_changed(
                 "org_01KSCN0000000000000000000A",

@@ -115,6 +115,33 @@ def test_a_deposit_is_cancelled_before_its_payment_begins_and_not_after(api):
     assert (look(api, one)["status"], api.balance(ADA)) == ("completed", (25, 0, 25))
 
 
+def test_a_refund_takes_back_what_the_payment_brought_once(api):
+    one = deposit(api)
+    deliver(payment("PaymentSucceeded", one))
+    for _ in range(2):
+        assert deliver(payment("PaymentRefunded", one)) == []
+    seen = look(api, one)
+    assert (seen["status"], seen["credited"], seen["detail"]) == ("completed", 0, "The payment was refunded.")
+    assert (api.balance(ADA), api.balance("house:clearing")) == ((0, 0, 0), (0, 0, 0))
+
+
+def test_a_refund_of_what_is_spent_or_not_yet_heard_of_waits_in_the_queue(api):
+    one, other = deposit(api), deposit(api)
+    assert deliver(payment("PaymentRefunded", other, payment_id="pay_2")) == ["0"]  # before its success was told
+    deliver(payment("PaymentSucceeded", one))
+    api.made("deduct", "service", ADA, body={"amount": 20})
+    assert deliver(payment("PaymentRefunded", one)) == ["0"]
+    assert (look(api, one)["credited"], api.balance(ADA)) == (25, (5, 0, 5))
+    api.credit(ADA, 20)
+    assert deliver(payment("PaymentRefunded", one)) == []
+    assert api.balance(ADA) == (0, 0, 0)
+
+
+def test_a_deposit_is_whole_cents(api):
+    refused = api("create_deposit", "ada", "me", body={"amount": 1.005})
+    assert (refused.status, refused.json["errors"][0]["field"]) == (422, "amount")
+
+
 def test_one_bad_payment_does_not_hold_up_the_others(api):
     one = deposit(api)
     good = payment("PaymentSucceeded", one)

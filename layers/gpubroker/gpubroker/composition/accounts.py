@@ -4,6 +4,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gpubroker.ledger.alerts import Alerts
     from gpubroker.ledger.book import Book
     from gpubroker.ledger.desk.access import Access
     from gpubroker.ledger.desk.accounts import AccountDesk
@@ -98,6 +99,16 @@ def registration() -> "Registration":
     from gpubroker.ledger.registration import Registration
 
     return Registration(book=_book())
+
+
+@cache
+def budget_alerts() -> "Alerts":
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.ledger.alerts import Alerts
+    from gpubroker.ledger.organizations.repository import Organizations
+    from gpubroker.ledger.personal import PersonalBudgets
+
+    return Alerts(organizations=Organizations(), personal=PersonalBudgets(), clock=utc_now)
 
 
 @cache

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gpubroker.kernel.events import Event
+from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import iso
 from gpubroker.ledger.amounts import told
 from gpubroker.ledger.funding.deposit import Deposit
@@ -20,7 +21,15 @@ DEPOSIT_CHANGED = "DepositChanged"
 WITHDRAWAL_CHANGED = "WithdrawalChanged"
 INTERVENTION = "AdminIntervention"
 ORGANIZATION_CHANGED = "OrganizationChanged"
-EVENT_TYPES = (DEPOSIT_REQUESTED, DEPOSIT_CHANGED, WITHDRAWAL_CHANGED, INTERVENTION, ORGANIZATION_CHANGED)
+BUDGET_ALERT = "BudgetAlert"
+EVENT_TYPES = (
+    DEPOSIT_REQUESTED,
+    DEPOSIT_CHANGED,
+    WITHDRAWAL_CHANGED,
+    INTERVENTION,
+    ORGANIZATION_CHANGED,
+    BUDGET_ALERT,
+)
 
 
 def deposit_requested(deposit: Deposit) -> Event:
@@ -104,5 +113,26 @@ def organization_changed(org_id: str, change: str, *, by: str, now: datetime, **
         ORGANIZATION_CHANGED,
         org_id,
         {"org_id": org_id, "change": change, "by": by, "what": what, "at": iso(now)},
+        occurred_at=now,
+    )
+
+
+def budget_alert(
+    account_id: str, user_id: str | None, month: str, *, alert: int, limit: MicroUsd, used: MicroUsd, now: datetime
+) -> Event:
+    """So much of a month's budget is held or spent. user_id: the member whose own budget it is, None for all of the
+    account. alert: thousandths of the limit."""
+    return Event(
+        BUDGET_ALERT,
+        account_id,
+        {
+            "account_id": account_id,
+            "user_id": user_id,
+            "month": month,
+            "fraction": alert / 1000,
+            **told("limit", limit),
+            **told("used", used),
+            "at": iso(now),
+        },
         occurred_at=now,
     )

@@ -3,6 +3,7 @@
     requested -> processing -> completed | failed
     requested -> cancelled
 
+A completed one whose payment is refunded stays completed, with so much less credited.
 What really was paid is the truth: a success counts whatever the request says meanwhile (failed on another card,
 cancelled a moment before), since the money is here.
 """
@@ -86,3 +87,8 @@ def failed(deposit: Deposit, payment_id: str, detail: str, now: datetime) -> Dep
     if deposit.state not in (DepositState.REQUESTED, DepositState.PROCESSING):
         return deposit
     return replace(deposit, state=DepositState.FAILED, payment_id=payment_id, detail=detail, changed_at=now)
+
+
+def refunded(deposit: Deposit, amount: MicroUsd, now: datetime) -> Deposit:
+    """The money went back to where it came from."""
+    return replace(deposit, credited=deposit.credited - amount, detail="The payment was refunded.", changed_at=now)

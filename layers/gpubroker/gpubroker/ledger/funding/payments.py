@@ -15,10 +15,11 @@ from gpubroker.ledger.book import Book, Leg, Transfer
 from gpubroker.ledger.funding import deposit as rules
 from gpubroker.ledger.funding.deposit import DepositNotFound
 from gpubroker.ledger.funding.store import Deposits
-from gpubroker.ledger.problems import AccountClosed, AccountNotFound, TransferExists
+from gpubroker.ledger.problems import AccountClosed, AccountNotFound, ReversalExceedsTransfer, TransferExists
 from gpubroker.storage.transaction import Writes
 
-SUCCEEDED, FAILED, STARTED = "PaymentSucceeded", "PaymentFailed", "PaymentStarted"
+SUCCEEDED, FAILED, REFUNDED = "PaymentSucceeded", "PaymentFailed", "PaymentRefunded"
+STARTED = "PaymentStarted"
 
 
 class UnreadablePayment(ValueError):
@@ -30,14 +31,16 @@ class Payments:
         self._book, self._deposits, self._clock = book, deposits, clock
 
     def on_event(self, event: dict[str, Any]) -> str:
-        """Book what a payment says. Gives what came of it: credited, already-credited, failed, processing, unclaimed,
-        not-ours."""
+        """Book what a payment says. Gives what came of it: credited, refunded, already-booked, failed, processing,
+        unclaimed, not-ours."""
         kind, told = event["detail-type"], event["detail"]
         if told.get("purpose") != "deposit":
             return "not-ours"
         payment_id, account_id, deposit_id = told["payment_id"], told["account_id"], told.get("reference")
         if kind == SUCCEEDED:
             return self._succeeded(payment_id, account_id, deposit_id, _amount(told))
+        if kind == REFUNDED:
+            return self._refunded(payment_id, account_id, deposit_id, _amount(told))
         now = self._clock()
         try:
             if kind == FAILED:
@@ -72,13 +75,32 @@ class Payments:
                     pass  # the money is here all the same
             self._book.transfer(transfer)
         except TransferExists:
-            return "already-credited"
+            return "already-booked"
         except (AccountClosed, AccountNotFound):
             # Nobody's account takes it: it stands in the books until an administrator gives it back.
             self._book.transfer(_transfer("deposit-unclaimed", payment_id, ADJUSTMENTS, account_id, deposit_id, amount))
             self._unclaimed(payment_id, account_id, deposit_id)
             return "unclaimed"
         return "credited"
+
+    def _refunded(self, payment_id: str, account_id: str, deposit_id: str | None, amount: MicroUsd) -> str:
+        """Take back what the payment brought. What is spent already cannot be taken: that goes to the queue of
+        failures, and an administrator decides."""
+        now = self._clock()
+
+        def take_back(tx: Writes) -> object:
+            return self._book.add_reverse(tx, _id("rev", payment_id), _id("trf", payment_id), None, "refunded")
+
+        try:
+            if deposit_id is not None:
+                self._deposits.change(
+                    account_id, deposit_id, lambda one: rules.refunded(one, amount, now), also=take_back
+                )
+            else:
+                self._book.reverse(_id("rev", payment_id), _id("trf", payment_id), None, "refunded")
+        except (TransferExists, ReversalExceedsTransfer):
+            return "already-booked"  # also where an administrator took it back by hand
+        return "refunded"
 
     def _unclaimed(self, payment_id: str, account_id: str, deposit_id: str | None) -> None:
         """Tell who asked for the deposit."""
@@ -95,7 +117,12 @@ def _transfer(
     reference = {"payment_id": payment_id, "account_id": account_id}
     if deposit_id is not None:
         reference["deposit_id"] = deposit_id
-    return Transfer(named_id("trf", "payment", payment_id), kind, (Leg(CLEARING, to, amount),), reference)
+    return Transfer(_id("trf", payment_id), kind, (Leg(CLEARING, to, amount),), reference)
+
+
+def _id(prefix: str, payment_id: str) -> str:
+    """The one transfer that a payment may give rise to, and the one that takes it back."""
+    return named_id(prefix, "payment", payment_id)
 
 
 def _amount(told: dict[str, Any]) -> MicroUsd:

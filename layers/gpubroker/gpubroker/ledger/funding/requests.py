@@ -1,8 +1,9 @@
 """What may be asked of deposits and withdrawals."""
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from gpubroker.kernel.schemas import RequestModel
 from gpubroker.ledger.amounts import Amount
@@ -11,6 +12,8 @@ _Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1
 
 
 class DepositRequest(RequestModel):
+    """A payment of whole cents: no card is charged less."""
+
     amount: Amount
     currency: Literal["USD"] = "USD"
     payment_method_id: str | None = Field(
@@ -18,8 +21,15 @@ class DepositRequest(RequestModel):
         min_length=3,
         max_length=64,
         pattern=r"^[A-Za-z0-9_:.-]+$",
-        description="which card or bank account pays; the account's usual one by default",
+        description="which of the account's payment methods pays",
     )
+
+    @field_validator("amount")
+    @classmethod
+    def _whole_cents(cls, value: Decimal) -> Decimal:
+        if value != round(value, 2):
+            raise ValueError("must be whole cents")
+        return value
 
 
 class WithdrawalRequest(RequestModel):
