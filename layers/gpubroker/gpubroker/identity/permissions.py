@@ -20,6 +20,8 @@ INTEGRATIONS_MANAGE = "integrations:manage"
 ACCOUNTS_READ = "accounts:read"
 ACCOUNTS_WRITE = "accounts:write"
 ACCOUNTS_DEDUCT = "accounts:deduct"
+BILLING_READ = "billing:read"
+BILLING_WRITE = "billing:write"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
 
@@ -38,6 +40,8 @@ SCOPES: dict[str, str] = {
     ACCOUNTS_READ: "See balances, activity, deposits, withdrawals and organisations; for services, everybody's",
     ACCOUNTS_WRITE: "Ask for deposits and withdrawals, set budgets, run organisations",
     ACCOUNTS_DEDUCT: "Take credits from accounts, for services",
+    BILLING_READ: "Read one's price plan, discounts, credits, invoices and payments; services, anybody's",
+    BILLING_WRITE: "Redeem promotions, and manage how one pays",
     ADMIN_ALL: "Administer users, plans, service accounts and accounts of money",
     INTERNAL_ALL: "Call the internal API",
 }
@@ -53,16 +57,17 @@ _AGENT = frozenset(
         WEBHOOKS_READ,
         WEBHOOKS_WRITE,
         ACCOUNTS_READ,
+        BILLING_READ,
     }
 )
-_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE, ACCOUNTS_WRITE}
+_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE, ACCOUNTS_WRITE, BILLING_WRITE}
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
     "agent": _AGENT,
-    "service": frozenset({OFFERS_READ, RENTALS_READ, ACCOUNTS_READ, ACCOUNTS_DEDUCT, INTERNAL_ALL}),
+    "service": frozenset({OFFERS_READ, RENTALS_READ, ACCOUNTS_READ, ACCOUNTS_DEDUCT, BILLING_READ, INTERNAL_ALL}),
 }
 
 # (method, path) that a credential with the scope may call (305).
@@ -155,6 +160,12 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("DELETE", "/api/v1/organizations/{org_id}/members/{member_id}"),
     ),
     ACCOUNTS_DEDUCT: (("POST", "/api/v1/accounts/{account_id}/deduct"),),
+    BILLING_READ: (
+        ("GET", "/api/v1/billing/accounts/{account_id}/plan"),
+        ("GET", "/api/v1/billing/accounts/{account_id}/discounts"),
+        ("GET", "/api/v1/billing/accounts/{account_id}/credits"),
+    ),
+    BILLING_WRITE: (("POST", "/api/v1/billing/promotions/{code}/redeem"),),
     ADMIN_ALL: (
         ("GET", "/api/v2/admin/users"),
         ("GET", "/api/v2/admin/users/{user_id}"),
@@ -170,6 +181,18 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v1/accounts/{account_id}/withdrawals/{withdrawal_id}/decision"),
         ("GET", "/api/v1/accounts/withdrawals"),
         ("POST", "/api/v1/accounts/transfers/{transfer_id}/reverse"),
+        ("POST", "/api/v1/billing/plans"),
+        ("DELETE", "/api/v1/billing/plans/{plan_id}"),
+        ("POST", "/api/v1/billing/plans/{plan_id}/versions"),
+        ("DELETE", "/api/v1/billing/plans/{plan_id}/versions/{version}"),
+        ("PUT", "/api/v1/billing/accounts/{account_id}/plan"),
+        ("GET", "/api/v1/billing/promotions"),
+        ("POST", "/api/v1/billing/promotions"),
+        ("DELETE", "/api/v1/billing/promotions/{code}"),
+        ("POST", "/api/v1/billing/accounts/{account_id}/discounts"),
+        ("DELETE", "/api/v1/billing/accounts/{account_id}/discounts/{discount_id}"),
+        ("POST", "/api/v1/billing/accounts/{account_id}/credits"),
+        ("DELETE", "/api/v1/billing/accounts/{account_id}/credits/{credit_id}"),
         ("GET", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts/{service_id}/secret"),
@@ -180,6 +203,7 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/internal/v1/auth/service-permissions/{service_id}"),
         ("GET", "/internal/v1/providers/stats"),
         ("GET", "/internal/v1/providers/health-summary"),
+        ("GET", "/internal/v1/providers/pricing/{offer_id}"),
         ("POST", "/internal/v1/rentals/cost-estimate"),
         ("POST", "/internal/v1/rentals/finalize"),
         ("POST", "/internal/v1/notifications/price-alert"),
