@@ -112,7 +112,9 @@ QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@exampl
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
     found = Things(user_id=callers["other"].tenant)
-    found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
+    found.accounts = {
+        kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other", "service")
+    }
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
         wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]
@@ -137,8 +139,7 @@ def _money(house: House, callers: Callers, found: Things) -> None:
     """An account with money, an organisation with a member, a deposit and a withdrawal for everybody who may."""
     found.member_id = callers["agent"].tenant
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
-        account = found.accounts[kind] = callers[kind].tenant
-        gift, path = {"amount": 100, "reason": "to begin with"}, f"/api/v1/accounts/{account}"
+        gift, path = {"amount": 100, "reason": "to begin with"}, f"/api/v1/accounts/{found.accounts[kind]}"
         found.transfer_id = _made(house, f"{path}/credit", gift, callers["admin"])["transfer_id"]
     for kind in ("free", "pro", "enterprise", "admin", "agent"):
         who = callers["admin" if kind == "agent" else kind]  # what is an agent's, its owner would ask for

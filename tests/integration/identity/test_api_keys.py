@@ -33,6 +33,8 @@ def test_a_key_without_named_scopes_has_the_owners_but_makes_no_keys(api, person
         "accounts:write",
         "alerts:read",
         "alerts:write",
+        "billing:read",
+        "billing:write",
         "favorites:write",
         "integrations:manage",
         "notifications:manage",
