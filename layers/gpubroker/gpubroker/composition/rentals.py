@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gpubroker.offers.offer import Offer
     from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order, Payer
     from gpubroker.rentals.rental import Account, AgreedOffer
+    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.steps import Starter
     from gpubroker.rentals.sweeps import DueSweep, ProviderSweep
     from gpubroker.rentals.tasks import Tasks
@@ -44,11 +45,10 @@ def compute() -> "Compute":
 def rental_desk() -> "Desk":
     """What callers may do with rentals. Touches DynamoDB only, so it may stand inside the VPC."""
     from gpubroker.kernel.time import utc_now
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.use_cases import Desk
 
     return Desk(
-        rentals=_rentals(),
+        rentals=repository(),
         offers=offer_source(),
         funds=_Funds(),
         clock=utc_now,
@@ -70,12 +70,11 @@ def rental_tasks() -> "Tasks":
     """The steps of the rental workflows. They speak to providers: outside the VPC."""
     from gpubroker.kernel.time import utc_now
     from gpubroker.rentals.looks import LookQueue
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.steps import StepFunctions
     from gpubroker.rentals.tasks import Tasks
 
     return Tasks(
-        rentals=_rentals(),
+        rentals=repository(),
         offers=offer_source(),
         compute=compute(),
         steps=StepFunctions(),
@@ -95,23 +94,23 @@ def workflow_starter() -> "Starter":
 @cache
 def due_sweep() -> "DueSweep":
     from gpubroker.kernel.time import utc_now
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.steps import StepFunctions
     from gpubroker.rentals.sweeps import DueSweep
 
-    return DueSweep(rentals=_rentals(), offers=offer_source(), compute=compute(), steps=StepFunctions(), clock=utc_now)
+    return DueSweep(
+        rentals=repository(), offers=offer_source(), compute=compute(), steps=StepFunctions(), clock=utc_now
+    )
 
 
 @cache
 def provider_sweep() -> "ProviderSweep":
     from gpubroker.kernel.time import utc_now
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.sweeps import ProviderSweep
 
-    return ProviderSweep(rentals=_rentals(), compute=compute(), clock=utc_now, deployment=_rental_deployment())
+    return ProviderSweep(rentals=repository(), compute=compute(), clock=utc_now, deployment=_rental_deployment())
 
 
-def _rentals() -> "Rentals":
+def repository() -> "Rentals":
     """Rentals with all that their writes take part in: customers' own accounts, and the payers' money."""
     from gpubroker.rentals.repository import Rentals
 
@@ -167,11 +166,9 @@ class _Funds:
     """rentals.ports.Funds over the ledger: one hold a rental, of the rental's id, captured into the order's escrow."""
 
     def payer_of(self, caller: "Caller", account_id: str | None) -> "Payer":
-        from gpubroker.ledger.payers import payer_of
         from gpubroker.rentals.ports import Payer
 
-        found = payer_of(caller, account_id)
-        return Payer(found.account_id, found.budgets)
+        return Payer(caller.tenant)
 
     def hold(self, tx: "Writes", rental_id: str, payer: "Payer", amount: int) -> None:
         from gpubroker.ledger.holds import NewHold
@@ -190,11 +187,11 @@ class _Funds:
         _book().add_void(tx, rental_id, account_id)
 
 
-@cache
 def _book() -> "Book":
+    from gpubroker.kernel.time import utc_now
     from gpubroker.ledger.book import Book
 
-    return Book()
+    return Book(clock=utc_now)
 
 
 class _Instances:

@@ -70,7 +70,7 @@ class Rentals:
         rental: Rental,
         facts: tuple[Fact, ...],
         *,
-        payer: Payer | None,
+        payer: Payer | None = None,
         idempotency: Idempotency | None,
         answer: Answer,
     ) -> Rental:
