@@ -615,3 +615,46 @@ def test_each_transfer_leaves_one_fact_in_its_own_transaction(book, funded, tabl
 
 def test_a_book_needs_nothing_to_be_made():
     assert Book()
+
+
+# ---------------------------------------------------------------- what happened
+
+
+def test_activity_is_read_newest_first_by_pages(book, funded, clock):
+    funded(ANNA, 100), funded(BEN, 0)
+    for number in range(5):
+        clock.tick(seconds=1)
+        book.transfer(pay(number + 1, f"t-{number}", note=str(number)))
+    pages, before = [], None
+    while page := book.activity(ANNA, limit=2, before=before):
+        pages.append([entry.transfer_id for entry in page])
+        before = page[-1].place
+    assert pages == [["t-4", "t-3"], ["t-2", "t-1"], ["t-0", f"fund-{ANNA}"]]
+    newest = book.activity(ANNA, limit=1)[0]
+    assert (newest.kind, newest.amount, newest.legs) == ("payment", -5, (Leg(ANNA, BEN, 5),))
+    assert (newest.reference, newest.at) == ({"note": "4"}, clock.now)
+    assert book.activity(BEN, limit=1)[0].amount == 5
+    between = book.activity(ANNA, limit=9, since=clock.now - timedelta(seconds=2), until=clock.now)
+    assert [entry.transfer_id for entry in between] == ["t-3", "t-2"]
+    assert book.activity("usr_nobody", limit=9) == []
+
+
+def test_activity_of_a_house_account_is_one_list(book, funded, clock):
+    funded(ANNA, 100)
+    for number in range(6):
+        clock.tick(seconds=1)
+        book.transfer(pay(1, f"t-{number}", credit="house:fees"))
+    first = book.activity("house:fees", limit=4)
+    rest = book.activity("house:fees", limit=4, before=first[-1].place)
+    assert [entry.transfer_id for entry in first + rest] == [f"t-{number}" for number in (5, 4, 3, 2, 1, 0)]
+
+
+def test_holds_of_an_account_are_listed(book, funded):
+    funded(ANNA, 100)
+    for number in range(3):
+        book.hold(NewHold(f"h-{number}", ANNA, 1))
+    book.void("h-1", ANNA)
+    first = book.holds_of(ANNA, limit=2)
+    rest = book.holds_of(ANNA, limit=2, before=first[-1].hold_id)
+    found = [(one.hold_id, one.state) for one in first + rest]
+    assert found == [("h-2", HoldState.ACTIVE), ("h-1", HoldState.VOIDED), ("h-0", HoldState.ACTIVE)]

@@ -25,8 +25,9 @@ from pynamodb.exceptions import DoesNotExist
 from gpubroker.kernel.errors import Invalid, Unavailable
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import Clock, iso, parse_iso, utc_now
-from gpubroker.ledger import holds, posting, transfers
+from gpubroker.ledger import activity, holds, posting, transfers
 from gpubroker.ledger.accounts import Account, Balance, Kind, State, kind_of, shards_of
+from gpubroker.ledger.activity import Entry
 from gpubroker.ledger.holds import BudgetCharge, BudgetUse, HeldFunds, HoldState, NewHold
 from gpubroker.ledger.items import AccountItem, BudgetItem, HoldIdItem, HoldItem, ReversedItem, TransferItem
 from gpubroker.ledger.problems import (
@@ -45,7 +46,7 @@ from gpubroker.ledger.transfers import Leg, Movement, Receipt, Transfer
 from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.transaction import PATIENT, StaleVersion, Writes, transaction
 
-__all__ = ["Balance", "Book", "BudgetCharge", "HeldFunds", "Leg", "NewHold", "Receipt", "Transfer"]
+__all__ = ["Account", "Balance", "Book", "BudgetCharge", "Entry", "HeldFunds", "Leg", "NewHold", "Receipt", "Transfer"]
 
 T = TypeVar("T")
 
@@ -358,7 +359,7 @@ class Book:
     def transfer(self, transfer: Transfer, *, budget: tuple[BudgetCharge, ...] = ()) -> Receipt:
         """Post a transfer, all its legs or none. The same again gives the stored receipt of the first.
 
-        budget: what it is spent of, counted in the same transaction.
+        budget: counted in the same transaction, by what the account of the first leg pays.
         Raises TransferConflict (the id was used with another body), AccountNotFound, AccountFrozen, AccountClosed,
         InsufficientFunds, BudgetExceeded, Invalid, Unavailable.
         """
@@ -379,7 +380,8 @@ class Book:
         receipt = Receipt(transfer.transfer_id, transfer.kind, transfer.legs, transfer.reference, self._now())
         moved = transfers.movements(transfer.transfer_id, transfer.legs)
         posting.post(tx, receipt, moved, transfers.fingerprint_of(transfer))
-        posting.count(tx, budget, used=receipt.amount, spent=receipt.amount)
+        spent = sum(leg.amount for leg in transfer.legs if leg.debit == transfer.legs[0].debit)
+        posting.count(tx, budget, used=spent, spent=spent)
         return receipt
 
     def receipt(self, transfer_id: str) -> Receipt:
@@ -460,6 +462,28 @@ class Book:
             raise TransferConflict(f"The id {transfer_id} was used for another transfer.")
         return item.value()
 
+    # ------------------------------------------------------------ what happened
+
+    def activity(
+        self,
+        account_id: str,
+        *,
+        limit: int,
+        before: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[Entry]:
+        """Entries of an account, the newest first: from before the `place` of one that was read, in [since, until).
+
+        One query (one for each shard of a house account). An account without entries, or unknown, has none.
+        """
+        return activity.entries(account_id, limit=limit, before=before, since=since, until=until)
+
+    def holds_of(self, account_id: str, *, limit: int, before: str | None = None) -> list[HeldFunds]:
+        """Holds of an account in whatever state, from the greatest id down (ids of rentals sort by time), from before
+        the id of one that was read. One query."""
+        return activity.holds(account_id, limit=limit, before=before)
+
     # ------------------------------------------------------------ budgets
 
     def budget_use(self, key: str, period: str) -> BudgetUse:
@@ -494,12 +518,12 @@ class Book:
 
     def _with_room(self, once: Callable[[], T]) -> T:
         """Again where there was too little only because what had expired was still held."""
-        try:
-            return once()
-        except InsufficientFunds as refusal:
-            if not self.release_expired(refusal.account_id):
-                raise
-        return once()
+        while True:
+            try:
+                return once()
+            except InsufficientFunds as refusal:
+                if not self.release_expired(refusal.account_id):
+                    raise
 
 
 def _capture_body(hold_id: str, account_id: str, amount: MicroUsd, legs_to: Mapping[str, MicroUsd]) -> str:
