@@ -195,6 +195,8 @@ def test_a_module_learns_whose_token_it_was_handed(api, person, internal):  # (3
         "role": Role.USER,
         "plan": "free",
         "permissions": [
+            "accounts:read",
+            "accounts:write",
             "alerts:read",
             "alerts:write",
             "favorites:write",

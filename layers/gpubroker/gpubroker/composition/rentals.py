@@ -166,9 +166,12 @@ class _Funds:
     """rentals.ports.Funds over the ledger: one hold a rental, of the rental's id, captured into the order's escrow."""
 
     def payer_of(self, caller: "Caller", account_id: str | None) -> "Payer":
+        from gpubroker.composition import accounts
+        from gpubroker.kernel.time import utc_now
         from gpubroker.rentals.ports import Payer
 
-        return Payer(caller.tenant)
+        found = accounts.payers().payer_of(caller, account_id, now=utc_now())
+        return Payer(found.account_id, found.budgets)
 
     def hold(self, tx: "Writes", rental_id: str, payer: "Payer", amount: int) -> None:
         from gpubroker.ledger.holds import NewHold
