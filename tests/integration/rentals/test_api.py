@@ -45,11 +45,11 @@ def test_a_request_is_accepted_with_where_to_look_and_when(api: Api) -> None:  #
     assert rental["final_cost"] is None
 
 
-def test_a_request_is_two_calls_and_a_look_is_one(api: Api) -> None:
+def test_a_request_is_three_calls_and_a_look_is_one(api: Api) -> None:
     api.rent()
     api.market.reads = 0
     rental_id = api.rent().json["rental_id"]
-    assert api.calls == ["TransactWriteItems"]
+    assert api.calls == ["GetItem", "TransactWriteItems"]  # the payer's budget; all that is written
     assert api.market.reads == 1
     api("get_rental", "pro", path={"rental_id": rental_id})
     assert api.calls == ["GetItem"]
@@ -59,11 +59,11 @@ def test_a_request_is_two_calls_and_a_look_is_one(api: Api) -> None:
     assert api.calls == ["GetItem", "GetItem", "TransactWriteItems"]  # the rental; its hold; both written
 
 
-def test_a_request_with_a_key_is_two_calls_too(api: Api) -> None:
+def test_a_request_with_a_key_is_three_calls_too(api: Api) -> None:
     api.rent()
     api.market.reads = 0
     api.rent(headers={"idempotency_key": "k-1"})
-    assert (api.calls, api.market.reads) == (["TransactWriteItems"], 1)
+    assert (api.calls, api.market.reads) == (["GetItem", "TransactWriteItems"], 1)
 
 
 def test_provision_is_the_same_use_case(api: Api) -> None:  # (286), (342)
