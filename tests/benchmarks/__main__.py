@@ -31,6 +31,7 @@ BENCHMARKS = (
     "usage",
     "cold_start",
     "aws_calls",
+    "ledger",
     "alerts",
     "local_edge",
     "faulty_providers",
