@@ -34,7 +34,8 @@ DESCRIPTION = """\
 Finds, ranks, rents, meters and ends GPUs across many clouds.
 
 Amounts are USD as JSON numbers; fields that end in `_micros` say the same exactly, as integer micro-dollars.
-Errors are problem documents (RFC 9457) with a stable `type`; the management tier says them in its own form. Lists are read with `limit` and an opaque `cursor`.
+Errors are problem documents (RFC 9457) with a stable `type`; the management tier says them in its own form.
+Lists are read with `limit` and an opaque `cursor`.
 Writes take an `Idempotency-Key`: the same key and body gives the stored answer again.
 Limits are per second and by plan (free 10, pro 100, enterprise 1000), for callers without credentials by address.
 """
