@@ -26,6 +26,7 @@ from infra.rules.templates import all_templates, functions, load
 from tests.contract.billing.day import price_a_day
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
+from tests.contract.management.day import tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
 from tests.contract.test_authorisation import metered, notified
@@ -393,6 +394,7 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("get_organization_history", "service", org_id="org_1")
     price_a_day(day, callers["free"].tenant)
     _a_day_of_accounts(day, callers)
+    tell_management(day)
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")
