@@ -1,0 +1,294 @@
+"""A batch of the usage stream, held against thresholds: by a consumer of its own, beside the aggregation.
+
+An event may come twice, late, or out of its order. Levels are held against an instance's newest reading under the
+version of its state; sums against what the metering has counted, which counts each event once. So one crossing is told
+once, however the stream brings it. An instance whose store fails costs the others nothing: the batch is reported from
+its first record on and comes again, which changes nothing for those who were done.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+from gpubroker.kernel.time import Clock, iso, parse_iso
+from gpubroker.messaging.log import logger
+from gpubroker.storage.transaction import StaleVersion
+from gpubroker.usage.stream import Unreadable, unpacked
+from gpubroker.usage.thresholds.ports import Totals
+from gpubroker.usage.thresholds.rules import Crossing, Newest, Reading, added_up, looked, stale, sums_wanted
+from gpubroker.usage.thresholds.states import MOST_AT_ONCE, Instance, States, ThresholdChanged, ToldBefore
+from gpubroker.usage.thresholds.threshold import Span, Threshold
+from gpubroker.usage.thresholds.watching import Watching
+
+AHEAD = timedelta(minutes=10)
+"""What ends later than this from now is no reading: one would keep all that come after it from counting."""
+_TRIES = 6
+
+
+class Later(Protocol):
+    def look_again(self, sums: Sequence["Moved"]) -> None:
+        """Have the sums that these readings moved looked at once more, when the metering has surely counted them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A reading that moved sums: whose, and when it began."""
+
+    user_id: str
+    instance_id: str
+    begun: datetime
+
+
+@dataclass(slots=True)
+class Account:
+    """What came of a batch. `failed` is the sequence number to go on from, or None."""
+
+    readings: int = 0
+    watched: int = 0
+    crossings: int = 0
+    unreadable: int = 0
+    failed: str | None = None
+    errors: list[str] = field(default_factory=list)
+
+    def metrics(self) -> dict[str, int]:
+        return {
+            "ThresholdReadings": self.readings,
+            "ThresholdReadingsWatched": self.watched,
+            "ThresholdsCrossed": self.crossings,
+            "ThresholdReadingsUnreadable": self.unreadable,
+        }
+
+
+class Checking:
+    def __init__(self, *, watching: Watching, states: States, totals: Totals, later: Later, clock: Clock) -> None:
+        self._watching, self._states, self._totals, self._later = watching, states, totals, later
+        self._clock = clock
+
+    def take(self, records: Sequence[dict[str, Any]]) -> Account:
+        """Records of one shard, as Lambda brings them."""
+        account = Account()
+        latest = self._clock() + AHEAD
+        by_instance: dict[Instance, list[Reading]] = {}
+        first: dict[Instance, int] = {}
+        for number, record in enumerate(records):
+            for reading in _readings(record, latest, account):
+                instance = reading.user_id, reading.instance_id
+                by_instance.setdefault(instance, []).append(reading)
+                first.setdefault(instance, number)
+        if not by_instance:
+            return account
+        failed = self._look(by_instance, account)
+        if failed:
+            account.failed = records[min(first[instance] for instance in failed)]["kinesis"]["sequenceNumber"]
+        return account
+
+    def _look(self, by_instance: Mapping[Instance, list[Reading]], account: Account) -> list[Instance]:
+        """Look at every instance; those that could not be finished."""
+        watchers = self._watching.of({user for user, _ in by_instance})
+        watched = {instance: some for instance, some in by_instance.items() if watchers[instance[0]]}
+        account.watched += sum(map(len, watched.values()))
+        levels = [instance for instance in watched if any(one.metric.level for one in watchers[instance[0]])]
+        known = self._states.newest_of(levels) if levels else {}
+        failed = []
+        for instance in levels:
+            try:
+                account.crossings += self._levels(instance, watched[instance], watchers[instance[0]], known[instance])
+            except Exception as error:
+                failed.append(instance)
+                account.errors.append(repr(error))
+        return failed + self._sums(watched, watchers, account)
+
+    # ------------------------------------------------------------ levels
+
+    def _levels(
+        self, instance: Instance, readings: list[Reading], thresholds: Sequence[Threshold], known: Newest | None
+    ) -> int:
+        """How many crossings were told of an instance's readings."""
+        waiting = sorted(readings, key=lambda reading: reading.at)
+        told = 0
+        for _ in range(_TRIES):
+            if known is None:
+                known = self._states.newest_of([instance])[instance]
+            if stale(known, thresholds):
+                thresholds = self._again(instance[0])
+            try:
+                told += self._through(instance, waiting, thresholds, known)
+                return told
+            except StaleVersion:
+                known = None
+            except ThresholdChanged:
+                known, thresholds = None, self._again(instance[0])
+        raise StaleVersion(f"{instance[1]} is changing too fast")
+
+    def _through(
+        self, instance: Instance, waiting: list[Reading], thresholds: Sequence[Threshold], known: Newest
+    ) -> int:
+        """Take readings in the order of their times, and write after the last, or as often as many are crossed."""
+        after, crossings, told = known, list[Crossing](), 0
+        for reading in waiting:
+            further, more = looked(after, reading, thresholds)
+            if crossings and len(crossings) + len(more) > MOST_AT_ONCE:
+                known = after = self._kept(instance, known, after, crossings)
+                told += len(crossings)
+                further, crossings = Newest(further.at, further.metrics, further.seen, known.version), []
+            crossings += more
+            after = further
+        if after is not known:
+            self._kept(instance, known, after, crossings)
+            told += len(crossings)
+        return told
+
+    def _kept(self, instance: Instance, before: Newest, after: Newest, crossings: Sequence[Crossing]) -> Newest:
+        now = self._clock()
+        if len(crossings) <= MOST_AT_ONCE:
+            try:
+                self._states.keep(instance, before, after, crossings, now=now)
+            except ToldBefore:  # one by one below, before a process died that had not written the state yet
+                crossings = self._singly(crossings, now)
+                self._states.keep(instance, before, after, crossings, now=now)
+        else:
+            self._states.keep(instance, before, after, self._singly(crossings, now), now=now)
+        return Newest(after.at, after.metrics, after.seen, before.version + 1)
+
+    def _singly(self, crossings: Sequence[Crossing], now: datetime) -> list[Crossing]:
+        """Tell each by itself, so that none is left to be told with the state."""
+        for crossing in crossings:
+            self._states.tell(crossing, now=now)
+        return []
+
+    def _again(self, user_id: str) -> Sequence[Threshold]:
+        self._watching.forget(user_id)
+        return self._watching.of([user_id])[user_id]
+
+    # ------------------------------------------------------------ sums
+
+    def _sums(
+        self,
+        watched: Mapping[Instance, list[Reading]],
+        watchers: Mapping[str, Sequence[Threshold]],
+        account: Account,
+    ) -> list[Instance]:
+        failed: list[Instance] = []
+        moved: list[Moved] = []
+        for user in dict.fromkeys(user for user, _ in watched):
+            instances = [instance for instance in watched if instance[0] == user]
+            readings = [reading for instance in instances for reading in watched[instance]]
+            if not sums_wanted(watchers[user], readings):
+                continue
+            try:
+                account.crossings += self.sums_of(user, readings, watchers[user])
+                moved += {Moved(user, one.instance_id, _hour(one.begun)): None for one in readings}
+            except Exception as error:
+                failed += instances
+                account.errors.append(repr(error))
+        if moved:
+            try:
+                self._later.look_again(moved)
+            except Exception as error:
+                failed += [(one.user_id, one.instance_id) for one in moved]
+                account.errors.append(repr(error))
+        return failed
+
+    def sums_of(self, user: str, readings: Sequence[Reading], thresholds: Sequence[Threshold]) -> int:
+        """Hold the sums that readings have moved against a user's thresholds; how many crossings were told."""
+        for _ in range(_TRIES):
+            try:
+                return self._sums_once(user, sums_wanted(thresholds, readings))
+            except StaleVersion:
+                continue  # another shard brought another instance of the user
+            except ThresholdChanged:
+                thresholds = self._again(user)
+        raise StaleVersion(f"the sums of {user} are changing too fast")
+
+    def _sums_once(self, user: str, wanted: Mapping[tuple[str, Span], tuple[Threshold, datetime]]) -> int:
+        totals: dict[tuple[str | None, Span], Mapping[str, Decimal]] = {}
+        told = 0
+        for (_, span), (threshold, at) in wanted.items():
+            key = threshold.instance_id, span
+            if key not in totals:
+                totals[key] = self._totals.of(user, threshold.instance_id, span.start, span.end)
+            total = totals[key].get(threshold.metric.name, Decimal(0))
+            if not threshold.crossed(None, total):
+                continue  # it is not over the threshold: whatever was told before, there is nothing to tell
+            before = self._states.told_at(user, threshold, span)
+            crossing = added_up(threshold, user, span, total, before, at=at)
+            if crossing is not None:
+                self._states.tell_sum(crossing, before, now=self._clock())
+                told += 1
+        return told
+
+    def again(self, sums: Sequence[Moved]) -> int:
+        """A second look, for the metering may count an event later than it was seen here; how many were told."""
+        told = 0
+        for user in dict.fromkeys(one.user_id for one in sums):
+            readings = [
+                Reading(one.user_id, one.instance_id, one.begun, one.begun, _ANYTHING)
+                for one in sums
+                if one.user_id == user
+            ]
+            thresholds = self._watching.of([user])[user]
+            told += self.sums_of(user, readings, thresholds)
+        return told
+
+
+class _Anything(dict[str, Decimal]):
+    """A reading that may have moved any sum."""
+
+    def get(self, key: str, default: Any = None) -> Decimal:
+        return Decimal(1)
+
+
+_ANYTHING = _Anything()
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _readings(record: Mapping[str, Any], latest: datetime, account: Account) -> list[Reading]:
+    """The readings of a record. What is none is told by a count and a line: the aggregation, which reads the same
+    record, keeps what it cannot read."""
+    try:
+        events = unpacked(base64.b64decode(record["kinesis"]["data"], validate=True))
+    except (Unreadable, binascii.Error, ValueError) as error:
+        account.unreadable += 1
+        logger().error("usage record unreadable", extra={"record": record.get("eventID"), "error": str(error)})
+        return []
+    found = []
+    for event in events:
+        try:
+            reading = reading_of(event)
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            account.unreadable += 1
+            logger().error("usage event unreadable", extra={"record": record.get("eventID"), "error": repr(error)})
+            continue
+        if reading.at > latest:
+            account.unreadable += 1
+            logger().error("usage event of the future", extra={"record": record.get("eventID"), "at": iso(reading.at)})
+            continue
+        found.append(reading)
+    account.readings += len(found)
+    return found
+
+
+def reading_of(event: Mapping[str, Any]) -> Reading:
+    """What an event of the stream says. Raises KeyError, TypeError, ValueError or InvalidOperation for what is none."""
+    period = event["period"]
+    metrics = {}
+    for name, value in event["metrics"].items():
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise TypeError(f"{name} is no number")
+        amount = Decimal(str(value))
+        if not amount.is_finite() or amount < 0:
+            raise InvalidOperation(f"{name} is {value}")
+        metrics[name] = amount
+    return Reading(
+        str(event["user_id"]), str(event["instance_id"]), parse_iso(period["start"]), parse_iso(period["end"]), metrics
+    )
