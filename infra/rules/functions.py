@@ -18,6 +18,8 @@ ENVIRONMENT_NAMES = frozenset(
         "OFFERS_TABLE",
         "POWERTOOLS_SERVICE_NAME",
         "PRICE_STREAM",
+        "USAGE_STREAM",
+        "USAGE_TABLE",
         "PYDANTIC_DISABLE_PLUGINS",
         "PROVIDERS_URL",
         "PROVIDER_KEYS_SECRET",
