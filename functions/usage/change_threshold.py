@@ -24,7 +24,7 @@ def change_threshold(
     caller: Annotated[Caller, Depends(admin)],
     idempotency: Annotated[Idempotency | None, Depends(idempotency_key)],
 ) -> NewThresholdView:
-    return composition.threshold_desk().change(threshold_id, wanted, idempotency)
+    return composition.threshold_desk().change(caller, threshold_id, wanted, idempotency)
 
 
 handler = serve(router, limited=False)

@@ -43,6 +43,7 @@ class Things:
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
+    threshold_id: str = ""
     delivery_id: str = ""
 
     def of(self, kind: str, name: str) -> str:
@@ -63,6 +64,7 @@ class Things:
             "user_id": self.user_id,
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
+            "threshold_id": self.threshold_id,
             "delivery_id": self.delivery_id,
         }
         return fixed[name]
@@ -99,6 +101,9 @@ def things(house: House, callers: Callers) -> Things:
         found.alerts[kind] = _made(house, "/api/v2/alerts", alert, callers[kind])["alert_id"]
         found.devices[kind] = _made(house, "/api/v2/notifications/devices", device, callers[kind])["device_id"]
         found.notifications[kind] = notified(callers[kind].tenant)
+    usage = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    threshold = usage | {"action": "log", "user_id": "*"}
+    found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     return found

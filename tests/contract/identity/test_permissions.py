@@ -14,7 +14,7 @@ def test_every_endpoint_of_the_table_is_a_route():
 def test_every_internal_and_administrative_route_is_in_the_table():
     for scope, prefixes in {
         "internal:*": ("/internal/",),
-        "admin:*": ("/api/v2/admin/", "/api/v2/auth/service-accounts"),
+        "admin:*": ("/api/v2/admin/", "/api/v2/auth/service-accounts", "/api/v1/usage/thresholds"),
         "keys:manage": ("/api/v2/auth/api-keys",),
         "favorites:write": ("/api/v2/users/favorites",),
     }.items():

@@ -127,7 +127,7 @@ def checked(wanted: Mapping[str, Any]) -> dict[str, Any]:
     units, limit_units = _units(resource, kind, wanted)
     if kind is Kind.PERCENTAGE and value > 100:
         raise Invalid.of("threshold_value", "is per cent: 0 to 100")
-    metric, unit = basis_of(resource, kind, units, limit, limit_units)
+    metric, _ = basis_of(resource, kind, units, limit, limit_units)
     period: Period | None = wanted["period"]
     if metric.level and period is not None:
         raise Invalid.of("period", f"{metric.name} is a level: it is held against the newest value, of no period")

@@ -10,6 +10,7 @@ from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import Clock
 from gpubroker.storage import idempotency as stored
+from gpubroker.storage.throttle import Limit, Throttle, count_of
 from gpubroker.storage.transaction import AlreadyDone
 from gpubroker.usage.thresholds.items import ThresholdItem
 from gpubroker.usage.thresholds.ports import Callbacks
@@ -25,6 +26,7 @@ from gpubroker.usage.thresholds.views import (
     shown,
 )
 
+CHANGES = Limit("threshold-changes", tries=120, seconds=60)
 _WATCHED = ("value", "units", "limit", "limit_units", "period", "every")
 """Fields whose change arms a threshold anew."""
 
@@ -38,10 +40,10 @@ class ThresholdDesk:
     def create(self, caller: Caller, wanted: ThresholdRequest, idempotency: Idempotency | None) -> NewThresholdView:
         """Keep a threshold. The same key and body give the same threshold, without the secret, which is shown once.
 
-        Raises Invalid, TooManyThresholds. The address is kept first: one whose threshold was not written is never
-        called, since nothing names it.
+        Raises Invalid, TooManyThresholds, TooManyAttempts. The address is kept first: one whose threshold was not
+        written is never called, since nothing names it.
         """
-        now = self._clock()
+        now = self._counted(caller)
         fields = checked(wanted.model_dump())
         threshold = Threshold(
             threshold_id=new_id("thr", now_ms=lambda: int(now.timestamp() * 1000)),
@@ -76,9 +78,14 @@ class ThresholdDesk:
         page = ThresholdPage(thresholds=[ThresholdView.of(one) for one in found[:limit]], next_cursor=None)
         return page, position
 
-    def change(self, threshold_id: str, wanted: ThresholdChange, idempotency: Idempotency | None) -> NewThresholdView:
-        """Change a threshold; a first address of its own gets a secret. Raises ThresholdNotFound, Invalid."""
-        now = self._clock()
+    def change(
+        self, caller: Caller, threshold_id: str, wanted: ThresholdChange, idempotency: Idempotency | None
+    ) -> NewThresholdView:
+        """Change a threshold; a first address of its own gets a secret.
+
+        Raises ThresholdNotFound, Invalid, TooManyAttempts.
+        """
+        now = self._counted(caller)
         given: dict[str, Any] = {name: getattr(wanted, name) for name in wanted.model_fields_set}
         before = self._thresholds.of(threshold_id)
         changed(before, given, before.callback, now)  # what is not valid is refused before an address is touched
@@ -97,6 +104,12 @@ class ThresholdDesk:
         if before.callback is not None and after.callback is None:
             self._callbacks.forget(threshold_id, before.callback.webhook_id)
         return NewThresholdView.model_validate(shown(after) | {"callback_secret": secret})
+
+    def _counted(self, caller: Caller) -> datetime:
+        """The present, in which one more change is counted: these functions stand away from the limits in Redis."""
+        now = self._clock()
+        Throttle("USAGE_TABLE").count(count_of(CHANGES, caller.subject, now.timestamp()), now=now.timestamp())
+        return now
 
     def _called(self, threshold: Threshold, url: str | None) -> tuple[Callback | None, str | None]:
         """The address that is called from now on, and its secret where it is a first one."""
