@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
+from pynamodb.expressions.update import Action
 
 from gpubroker.kernel.errors import Conflict, NotFound, Unavailable
 from gpubroker.kernel.idempotency import Idempotency
@@ -150,5 +151,7 @@ class Thresholds:
 
 def _stamp(tx: Writes, threshold: Threshold, *, number: int = 0) -> None:
     """Whoever remembers the user's thresholds reads them again."""
-    actions = [StampItem.stamp.add(1)] + ([StampItem.thresholds.add(number)] if number else [])
+    actions: list[Action] = [StampItem.stamp.add(1)]
+    if number:
+        actions.append(StampItem.thresholds.add(number))
     tx.update(StampItem.of(threshold.user_id), actions=actions)

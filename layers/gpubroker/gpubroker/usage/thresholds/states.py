@@ -59,9 +59,10 @@ class States:
 
         Raises StaleVersion when another writer was first, ThresholdChanged, ToldBefore. At most MOST_AT_ONCE crossings.
         """
-        assert after.at is not None  # noqa: S101  it was looked at
-        after = Newest(after.at, after.metrics, after.seen, before.version + 1)
-        until = int((after.at + KEPT_AFTER_READING).timestamp())
+        at = after.at
+        assert at is not None  # noqa: S101  it was looked at
+        after = Newest(at, after.metrics, after.seen, before.version + 1)
+        until = int((at + KEPT_AFTER_READING).timestamp())
         item = NewestItem.of(*instance, after, expires_at=until)
         same: Condition = NewestItem.version == before.version if before.version else NewestItem.pk.does_not_exist()
         if not crossings:
