@@ -347,7 +347,9 @@ def _problems() -> Json:
         for status, text in PROBLEMS.items():
             if errors is SUCCESS_FLAG and status == "422":
                 continue
-            told = "Malformed or wrong; the text names the field." if (errors, status) == (SUCCESS_FLAG, "400") else text
+            told = (
+                "Malformed or wrong; the text names the field." if (errors, status) == (SUCCESS_FLAG, "400") else text
+            )
             problems[_of_format(name) + status] = {"description": told, "content": content}
         retry = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
         problems[f"{_of_format(name)}429"]["headers"] = retry

@@ -14,7 +14,12 @@ def test_every_endpoint_of_the_table_is_a_route():
 def test_every_internal_and_administrative_route_is_in_the_table():
     for scope, prefixes in {
         "internal:*": ("/internal/",),
-        "admin:*": ("/api/v2/admin/", "/api/v2/auth/service-accounts", "/api/v1/usage/thresholds"),
+        "admin:*": (
+            "/api/v2/admin/",
+            "/api/v2/auth/service-accounts",
+            "/api/v1/usage/thresholds",
+            "/api/management/integration/economics",
+        ),
         "keys:manage": ("/api/v2/auth/api-keys",),
         "favorites:write": ("/api/v2/users/favorites",),
     }.items():

@@ -175,6 +175,7 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("PATCH", "/api/v1/usage/thresholds/{threshold_id}"),
         ("DELETE", "/api/v1/usage/thresholds/{threshold_id}"),
         ("GET", "/api/v1/usage/thresholds/{threshold_id}/crossings"),
+        ("GET", "/api/management/integration/economics"),
         ("GET", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts/{service_id}/secret"),
