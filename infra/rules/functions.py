@@ -18,6 +18,7 @@ ENVIRONMENT_NAMES = frozenset(
         "OFFERS_TABLE",
         "POWERTOOLS_SERVICE_NAME",
         "PRICE_STREAM",
+        "USAGE_RETENTION_DAYS",
         "USAGE_STREAM",
         "USAGE_TABLE",
         "PYDANTIC_DISABLE_PLUGINS",

@@ -15,18 +15,11 @@ from pydantic import ValidationError
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import FieldError, Invalid
 from gpubroker.storage.throttle import Limit, Throttle, count_of
-from gpubroker.usage.event import HOUR_MS, LONGEST_MS, METRICS, UNIT, Usage, moment_ms
-from gpubroker.usage.requests import UsageEvent, UsageEvents
+from gpubroker.usage.event import Usage
+from gpubroker.usage.requests import UsageEvents
 from gpubroker.usage.views import EventsTakenView
+from gpubroker.usage.wire import Refused, event_of, out_of_time
 
-FUTURE_MS = 5 * 60 * 1000
-"""How far ahead of ours a sender's clock may be."""
-LATE_DAYS = 35
-"""How late an event may come, as with Stripe's meters: a month's invoice can still be put right, and no longer."""
-LATE_MS = LATE_DAYS * 24 * HOUR_MS
-MOST_CORES = 4096
-MOST_GPUS = 1024
-"""More of them in one instance are a mistake of the sender's."""
 CALLS = Limit("usage-events", 5000, 10)
 """Calls of one service in ten seconds; this function stands outside the VPC, away from the other limits."""
 
@@ -86,75 +79,20 @@ def checked(sent: Sequence[Any], now_ms: int) -> tuple[list[Usage], list[Wrong]]
     wrong: list[Wrong] = []
     for index, one in enumerate(sent):
         try:
-            event = usage_of(UsageEvent.model_validate(one, strict=True))
+            event = event_of(one)
         except ValidationError as error:
             wrong += [Wrong(index, field, message) for field, message in _of_shape(error)]
             continue
-        except _Refused as refused:
+        except Refused as refused:
             wrong.append(Wrong(index, refused.field, refused.message))
             continue
-        late = _out_of_time(event, now_ms)
+        late = out_of_time(event, now_ms)
         if late:
             wrong.append(Wrong(index, *late))
         events.append(event)
     if not wrong:
         wrong = list(_overlaps(events))
     return events, wrong
-
-
-class _Refused(Exception):
-    def __init__(self, field: str, message: str) -> None:
-        self.field, self.message = field, message
-
-
-def usage_of(sent: UsageEvent) -> Usage:
-    """The event as it is kept. Raises _Refused."""
-    start, end = _moment("period.start", sent.period.start), _moment("period.end", sent.period.end)
-    stamp = _moment("timestamp", sent.timestamp)
-    length = end - start
-    if length <= 0:
-        raise _Refused("period.end", "must be after period.start")
-    if length > LONGEST_MS:
-        raise _Refused("period", "is longer than an hour; send an event for each part of it")
-    if not start <= stamp <= end + LONGEST_MS:
-        raise _Refused("timestamp", "must lie in the period or at most an hour after it")
-    given = [getattr(sent.metrics, name) for name in METRICS]
-    if all(value is None for value in given):
-        raise _Refused("metrics", "holds none")
-    metrics = tuple(None if value is None else _millionths(f"metrics.{name}", value)
-                    for name, value in zip(METRICS, given, strict=True))  # fmt: skip
-    for name, most, what in (("cpu_seconds", MOST_CORES, "cores"), ("gpu_seconds", MOST_GPUS, "GPUs")):
-        value = metrics[METRICS.index(name)]
-        if value is not None and value * 1000 > length * UNIT * most:
-            raise _Refused(f"metrics.{name}", f"is more than {most} {what} have in this period")
-    return Usage(sent.instance_id, sent.user_id, sent.org_id, start, length, stamp - end, sent.event_id, metrics)
-
-
-def _moment(field: str, text: str) -> int:
-    try:
-        return moment_ms(text)
-    except ValueError as error:
-        raise _Refused(field, str(error)) from error
-
-
-def _millionths(field: str, value: float) -> int:
-    """Exact: below a billion a double holds six decimal places."""
-    whole = round(value * UNIT)
-    if whole / UNIT != value:
-        raise _Refused(field, "has more than six decimal places")
-    return whole
-
-
-def _out_of_time(event: Usage, now_ms: int) -> tuple[str, str] | None:
-    end = event.start_ms + event.length_ms
-    if max(end, end + event.stamp_ms) > now_ms + FUTURE_MS:
-        field = "period.end" if end > now_ms + FUTURE_MS else "timestamp"
-        return field, "lies more than five minutes in the future"
-    if end + event.stamp_ms < now_ms - LATE_MS:
-        return "timestamp", f"lies more than {LATE_DAYS} days back; so late an event is not taken"
-    if event.start_ms < now_ms - LATE_MS:
-        return "period.start", f"lies more than {LATE_DAYS} days back; so late an event is not taken"
-    return None
 
 
 def _overlaps(events: Sequence[Usage]) -> "list[Wrong]":

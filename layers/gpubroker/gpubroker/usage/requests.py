@@ -1,8 +1,8 @@
 """What may be sent and asked. The event is the seed's, to the letter; `event_id` and `org_id` may be left out."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import AwareDatetime, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -85,3 +85,36 @@ class UsageEvents(RequestModel):
             "additionalProperties": False,
         }
         return {"title": "UsageEvents", "anyOf": [event, several, batch]}
+
+
+Granularity = Literal["hour", "day", "month"]
+MetricName = Literal[
+    "cpu_seconds",
+    "cpu_percent_avg",
+    "memory_gb",
+    "memory_gb_hours",
+    "memory_percent",
+    "storage_gb",
+    "storage_gb_hours",
+    "network_egress_mb",
+    "network_ingress_mb",
+    "gpu_seconds",
+]
+
+
+class HistoryFields(RequestModel):
+    """A range in steps: at most 744 hours, 400 days or 36 months. Without a range, the last 24 hours, 30 days or 12
+    months."""
+
+    start: AwareDatetime | None = Field(None, description="RFC 3339; cut down to a full step")
+    end: AwareDatetime | None = Field(None, description="RFC 3339, now unless said; filled up to a full step")
+    granularity: Granularity = "hour"
+    metrics: Annotated[list[MetricName], Field(max_length=10)] | None = Field(None, description="all unless said")
+
+    @model_validator(mode="after")
+    def _a_range(self) -> Self:
+        if self.end and not self.start:
+            raise ValueError("end needs start")
+        if self.start and self.end and self.start >= self.end:
+            raise ValueError("start must be before end")
+        return self

@@ -66,7 +66,7 @@ def packed(events: Iterable[Usage], received_ms: int) -> Iterator[tuple[str, byt
     for event in events:
         partitions.setdefault(partition_of(event.instance_id), []).append(event)
     for key, some in sorted(partitions.items()):
-        some.sort(key=_series_and_time)
+        some.sort(key=series_and_time)
         for start in range(0, len(some), MOST_EVENTS):
             yield key, _pack(some[start : start + MOST_EVENTS], received_ms)
 
@@ -149,7 +149,7 @@ def columns_of(events: list[Usage], received_ms: int) -> dict[str, Any]:
         "event_id": ids if any(ids) else None,
     }
     for name, column in zip(METRICS, zip(*(event.metrics for event in events), strict=True), strict=True):
-        columns[name] = None if all(value is None for value in column) else column
+        columns[name] = None if all(value is None for value in column) else list(column)
     return columns
 
 
@@ -162,7 +162,7 @@ def _series(event: Usage) -> tuple[str, str, str | None]:
     return event.instance_id, event.user_id, event.org_id
 
 
-def _series_and_time(event: Usage) -> tuple[str, str, str, int]:
+def series_and_time(event: Usage) -> tuple[str, str, str, int]:
     return event.instance_id, event.user_id, event.org_id or "", event.start_ms
 
 
