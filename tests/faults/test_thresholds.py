@@ -5,7 +5,7 @@ import base64
 import importlib
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from gpubroker.usage.thresholds.checking import Checking
 from gpubroker.usage.thresholds.repository import Thresholds
 from gpubroker.usage.thresholds.resources import Period, Resource
 from gpubroker.usage.thresholds.states import States
+from gpubroker.usage.thresholds.threshold import Span
 from gpubroker.usage.thresholds.watching import Watching
 from tests.faults.consumers import MODES, Calls, an_account, brought
 from tests.unit.usage.thresholds.making import NOW, a_threshold
@@ -37,7 +38,7 @@ def account() -> Iterator[None]:
 
 
 class Counted:
-    def of(self, user_id: str, instance_id: str | None, start: datetime, end: datetime) -> dict[str, Decimal]:
+    def of(self, user_id: str, instance_id: str | None, span: Span) -> dict[str, Decimal]:
         return {"gpu_seconds": Decimal(40_000)}
 
 

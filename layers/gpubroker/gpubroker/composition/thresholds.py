@@ -24,6 +24,7 @@ def threshold_desk() -> "ThresholdDesk":
 
 @cache
 def threshold_checking() -> "Checking":
+    from gpubroker.composition.usage import usage_history
     from gpubroker.kernel.time import utc_now
     from gpubroker.usage.thresholds.checking import Checking
     from gpubroker.usage.thresholds.later import LaterQueue
@@ -31,7 +32,13 @@ def threshold_checking() -> "Checking":
     from gpubroker.usage.thresholds.totals import CountedTotals
     from gpubroker.usage.thresholds.watching import Watching
 
-    return Checking(watching=Watching(), states=States(), totals=CountedTotals(), later=LaterQueue(), clock=utc_now)
+    return Checking(
+        watching=Watching(),
+        states=States(),
+        totals=CountedTotals(usage_history(), utc_now),
+        later=LaterQueue(),
+        clock=utc_now,
+    )
 
 
 class _Callbacks:

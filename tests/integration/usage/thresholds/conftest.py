@@ -1,6 +1,7 @@
 """Thresholds on moto: real handlers over a real table, sums of the test's making, callers as the edge would verify."""
 
 import base64
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from gpubroker.kernel.time import iso
 from gpubroker.usage.thresholds import later
 from gpubroker.usage.thresholds.checking import Checking
 from gpubroker.usage.thresholds.states import States
+from gpubroker.usage.thresholds.threshold import Span
 from gpubroker.usage.thresholds.watching import Watching
 from tests.unit.usage.thresholds.making import NOW
 
@@ -62,10 +64,10 @@ class Counted:
     """What the metering would have counted: by user, instance and metric, of one period."""
 
     totals: dict[tuple[str, str], dict[str, Decimal]] = field(default_factory=dict)
-    asked: list[tuple[str, str | None, datetime, datetime]] = field(default_factory=list)
+    asked: list[tuple[str, str | None, Span]] = field(default_factory=list)
 
-    def of(self, user_id: str, instance_id: str | None, start: datetime, end: datetime) -> dict[str, Decimal]:
-        self.asked.append((user_id, instance_id, start, end))
+    def of(self, user_id: str, instance_id: str | None, span: Span) -> dict[str, Decimal]:
+        self.asked.append((user_id, instance_id, span))
         found: Counter[str] = Counter()
         for (user, instance), metrics in self.totals.items():
             if user == user_id and instance_id in (None, instance):
@@ -183,14 +185,15 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
     vault._secrets_manager.cache_clear()
     for factory in FACTORIES:
         factory.cache_clear()
-    elapsed = [0.0]
-
-    def seconds() -> float:  # each look at the remembered is a second later than the one before
-        elapsed[0] += 1
-        return elapsed[0]
-
+    # Each look at what is remembered of thresholds is a second after the one before, each look at sums two minutes.
+    seconds, minutes = itertools.count(0.0, 1.0), itertools.count(0.0, 120.0)
     checking = Checking(
-        watching=Watching(elapsed=seconds), states=States(), totals=counted, later=later.LaterQueue(), clock=clock
+        watching=Watching(elapsed=lambda: next(seconds)),
+        states=States(),
+        totals=counted,
+        later=later.LaterQueue(),
+        clock=clock,
+        elapsed=lambda: next(minutes),
     )
     ready = Api(clock, make_table("usage"), counted, checking, queue)
     real = botocore.client.BaseClient._make_api_call

@@ -9,7 +9,9 @@ import pytest
 from gpubroker.storage.transaction import StaleVersion
 from gpubroker.usage.thresholds import checking
 from gpubroker.usage.thresholds.later import read
+from gpubroker.usage.thresholds.resources import Period
 from gpubroker.usage.thresholds.states import States
+from gpubroker.usage.thresholds.threshold import Span
 from gpubroker.usage.thresholds.watching import FRESH_SECONDS
 from tests.integration.usage.thresholds.conftest import Api, usage
 from tests.unit.usage.thresholds.making import NOW
@@ -268,12 +270,26 @@ def test_a_sum_over_the_users_instances_is_told_once_in_its_period(api: Api) -> 
         "start": "2026-07-01T00:00:00.000Z",
         "end": "2026-08-01T00:00:00.000Z",
     }
-    assert api.counted.asked[0] == (
-        "user_123456",
-        None,
-        NOW.replace(day=1, hour=0, minute=0),
-        NOW.replace(month=8, day=1, hour=0, minute=0),
-    )
+    assert api.counted.asked[0] == ("user_123456", None, Span.of(Period.MONTH, NOW))
+
+
+def test_sums_are_looked_at_now_and_then_and_a_second_time_for_all_in_between(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.threshold(**EGRESS)
+    monkeypatch.setattr(api.checking, "_elapsed", lambda: 0.0)
+    for number in range(5):
+        api.see(usage(30 * number, network_egress_mb=200))
+    assert len(api.counted.asked) == 1
+    (body,) = api.waiting()
+    api.counted.set(network_egress_mb=1100)
+    assert api.checking.again(read(body)) == 1
+    monkeypatch.setattr(api.checking, "_elapsed", lambda: 61.0)
+    api.see(usage(300, network_egress_mb=200))
+    assert len(api.waiting()) == 2
+    api.clock.tick(hours=1)
+    api.see(usage(3600, network_egress_mb=200))  # another hour, which has a second look of its own
+    assert len(api.waiting()) == 3
 
 
 def test_a_new_period_arms_it_again(api: Api) -> None:

@@ -8,7 +8,8 @@ its first record on and comes again, which changes nothing for those who were do
 
 import base64
 import binascii
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -26,7 +27,13 @@ from gpubroker.usage.thresholds.watching import Watching
 
 AHEAD = timedelta(minutes=10)
 """What ends later than this from now is no reading: one would keep all that come after it from counting."""
+LOOK_SECONDS = 30.0
+"""How often the sums of one user are looked at in one process, whatever comes: what the metering counts in between is
+told by the next look, or by the second one."""
+AGAIN_SECONDS = 60.0
+"""How often a second look is asked for the same sums."""
 _TRIES = 6
+_MOST_REMEMBERED = 50_000
 
 
 class Later(Protocol):
@@ -65,9 +72,22 @@ class Account:
 
 
 class Checking:
-    def __init__(self, *, watching: Watching, states: States, totals: Totals, later: Later, clock: Clock) -> None:
+    """`elapsed` counts seconds."""
+
+    def __init__(
+        self,
+        *,
+        watching: Watching,
+        states: States,
+        totals: Totals,
+        later: Later,
+        clock: Clock,
+        elapsed: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._watching, self._states, self._totals, self._later = watching, states, totals, later
-        self._clock = clock
+        self._clock, self._elapsed = clock, elapsed
+        self._looked: dict[str, float] = {}
+        self._asked: dict[Moved, float] = {}
 
     def take(self, records: Sequence[dict[str, Any]]) -> Account:
         """Records of one shard, as Lambda brings them."""
@@ -181,18 +201,28 @@ class Checking:
             if not sums_wanted(watchers[user], readings):
                 continue
             try:
-                account.crossings += self.sums_of(user, readings, watchers[user])
+                now = self._elapsed()
+                if now - self._looked.get(user, -LOOK_SECONDS) >= LOOK_SECONDS:
+                    account.crossings += self.sums_of(user, readings, watchers[user])
+                    _remember(self._looked, user, now)
                 moved += {Moved(user, one.instance_id, _hour(one.begun)): None for one in readings}
             except Exception as error:
                 failed += instances
                 account.errors.append(repr(error))
-        if moved:
-            try:
-                self._later.look_again(moved)
-            except Exception as error:
-                failed += [(one.user_id, one.instance_id) for one in moved]
-                account.errors.append(repr(error))
+        try:
+            self._ask_again(moved)
+        except Exception as error:
+            failed += [(one.user_id, one.instance_id) for one in moved]
+            account.errors.append(repr(error))
         return failed
+
+    def _ask_again(self, moved: Sequence[Moved]) -> None:
+        now = self._elapsed()
+        new = [one for one in moved if now - self._asked.get(one, -AGAIN_SECONDS) >= AGAIN_SECONDS]
+        if new:
+            self._later.look_again(new)
+            for one in new:
+                _remember(self._asked, one, now)
 
     def sums_of(self, user: str, readings: Sequence[Reading], thresholds: Sequence[Threshold]) -> int:
         """Hold the sums that readings have moved against a user's thresholds; how many crossings were told."""
@@ -211,7 +241,7 @@ class Checking:
         for (_, span), (threshold, at) in wanted.items():
             key = threshold.instance_id, span
             if key not in totals:
-                totals[key] = self._totals.of(user, threshold.instance_id, span.start, span.end)
+                totals[key] = self._totals.of(user, threshold.instance_id, span)
             total = totals[key].get(threshold.metric.name, Decimal(0))
             if not threshold.crossed(None, total):
                 continue  # it is not over the threshold: whatever was told before, there is nothing to tell
@@ -234,6 +264,12 @@ class Checking:
             thresholds = self._watching.of([user])[user]
             told += self.sums_of(user, readings, thresholds)
         return told
+
+
+def _remember(known: dict[Any, float], key: object, now: float) -> None:
+    if len(known) >= _MOST_REMEMBERED:
+        known.clear()
+    known[key] = now
 
 
 class _Anything(dict[str, Decimal]):

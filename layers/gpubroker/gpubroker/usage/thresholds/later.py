@@ -15,8 +15,8 @@ import orjson
 from gpubroker.kernel.time import iso, parse_iso
 from gpubroker.usage.thresholds.checking import Moved
 
-DELAY_SECONDS = 90
-"""Longer than the aggregation takes on any usual day (docs/usage.md)."""
+DELAY_SECONDS = 180
+"""Longer than the aggregation takes on any usual day: a batch of a minute, and its writes (docs/usage.md)."""
 _A_MESSAGE = 500
 
 

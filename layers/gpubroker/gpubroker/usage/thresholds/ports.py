@@ -1,16 +1,17 @@
 """What thresholds need of others; joined in composition/thresholds.py."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
+
+from gpubroker.usage.thresholds.threshold import Span
 
 
 class Totals(Protocol):
     """What the metering has counted. The same context's, behind a protocol so that rules can be tried without it."""
 
-    def of(self, user_id: str, instance_id: str | None, start: datetime, end: datetime) -> Mapping[str, Decimal]:
-        """The sum of each cumulative metric of a user (or of one instance) over [start, end), whole hours."""
+    def of(self, user_id: str, instance_id: str | None, span: Span) -> Mapping[str, Decimal]:
+        """The sum of each cumulative metric of a user (or of one instance) over a period, as far as it is counted."""
         ...
 
 
