@@ -45,6 +45,7 @@ class Things:
     notifications: dict[str, str] = field(default_factory=dict)
     instances: dict[str, str] = field(default_factory=dict)
     tenants: dict[str, str] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -59,9 +60,10 @@ class Things:
             "device_id": self.devices,
             "notification_id": self.notifications,
             "instance_id": self.instances,
+            "cluster_id": self.clusters,
         }.get(name)
         if mine is not None:
-            return mine.get(kind, mine["free"])
+            return mine.get(kind) or mine.get("free") or next(iter(mine.values()))
         fixed = {
             "name": "style.css",
             "provider": "vastai",
@@ -73,6 +75,8 @@ class Things:
             "threshold_id": self.threshold_id,
             "delivery_id": self.delivery_id,
             "org_id": "org_of_nobody",
+            "order_id": ORDER["orderId"],
+            "transaction_id": "txn-1",
         }
         return fixed[name]
 
@@ -87,6 +91,7 @@ BODIES: dict[Route, Any] = {
     ("POST", "/api/v2/webhooks/{webhook_id}/replay"): {"since": "2026-01-01T00:00:00Z"},
     ("POST", "/api/v2/auth/password/change"): {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
 }
+ORDER: dict[str, Any] = {"orderId": "ord-1", "userId": "usr_1", "status": "pending", "amount": 10}
 QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
 
 
@@ -113,6 +118,14 @@ def things(house: House, callers: Callers) -> Things:
     usage = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
     threshold = usage | {"action": "log", "user_id": "*"}
     found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
+    integration, staff = "/api/management/integration", callers["service"]
+    _made(house, f"{integration}/orders/update", ORDER, staff)
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    _made(house, f"{integration}/transactions/update", trade, staff)
+    for kind in ("service", "admin"):
+        found.clusters[kind] = f"of-{kind}"
+        cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}
+        _made(house, f"{integration}/clusters", cluster, staff)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     return found

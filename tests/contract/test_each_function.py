@@ -24,6 +24,7 @@ from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
+from tests.contract.management.day import tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
 from tests.contract.test_authorisation import metered, notified
@@ -345,6 +346,8 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("get_instance_history", "free", None, "?granularity=day", instance_id=box)
     day.ask("get_user_history", "free", None, "?granularity=month", user_id=callers["free"].tenant)
     day.ask("get_organization_history", "service", org_id="org_1")
+    tell_management(day)
+    day.ask("get_economics", "admin", None, "?granularity=month")
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")
