@@ -50,7 +50,8 @@ def _record(number: int, user: str, *events: dict[str, Any]) -> dict[str, Any]:
 def _usage(user: str, instance: str, seconds: float, **metrics: float) -> dict[str, Any]:
     end = NOW + timedelta(seconds=seconds)
     period = {"start": iso(end - timedelta(seconds=30)), "end": iso(end)}
-    return {"user_id": user, "instance_id": instance, "metrics": metrics, "period": period}
+    kind = {"event_type": "resource_usage", "version": "1.0", "timestamp": iso(end)}
+    return kind | {"user_id": user, "instance_id": instance, "metrics": metrics, "period": period}
 
 
 def _told(user: str, calls: Calls) -> list[tuple[str, str | None, float]]:

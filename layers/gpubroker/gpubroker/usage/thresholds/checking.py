@@ -6,27 +6,23 @@ once, however the stream brings it. An instance whose store fails costs the othe
 its first record on and comes again, which changes nothing for those who were done.
 """
 
-import base64
-import binascii
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Protocol
 
-from gpubroker.kernel.time import Clock, iso, parse_iso
-from gpubroker.messaging.log import logger
+from gpubroker.kernel.time import Clock
 from gpubroker.storage.transaction import StaleVersion
-from gpubroker.usage.stream import Unreadable, unpacked
+from gpubroker.usage.checks import Checked
 from gpubroker.usage.thresholds.ports import Totals
+from gpubroker.usage.thresholds.readings import columns_of, readings_of, users_of
 from gpubroker.usage.thresholds.rules import Crossing, Newest, Reading, added_up, looked, stale, sums_wanted
 from gpubroker.usage.thresholds.states import MOST_AT_ONCE, Instance, States, ThresholdChanged, ToldBefore
 from gpubroker.usage.thresholds.threshold import Span, Threshold
 from gpubroker.usage.thresholds.watching import Watching
 
-AHEAD = timedelta(minutes=10)
-"""What ends later than this from now is no reading: one would keep all that come after it from counting."""
 LOOK_SECONDS = 30.0
 """How often the sums of one user are looked at in one process, whatever comes: what the metering counts in between is
 told by the next look, or by the second one."""
@@ -92,26 +88,38 @@ class Checking:
     def take(self, records: Sequence[dict[str, Any]]) -> Account:
         """Records of one shard, as Lambda brings them."""
         account = Account()
-        latest = self._clock() + AHEAD
-        by_instance: dict[Instance, list[Reading]] = {}
-        first: dict[Instance, int] = {}
+        now_ms = int(self._clock().timestamp() * 1000)
+        held: list[tuple[int, Checked]] = []
         for number, record in enumerate(records):
-            for reading in _readings(record, latest, account):
-                instance = reading.user_id, reading.instance_id
-                by_instance.setdefault(instance, []).append(reading)
-                first.setdefault(instance, number)
-        if not by_instance:
+            columns, unreadable = columns_of(record, now_ms)
+            account.unreadable += unreadable
+            if columns is not None:
+                held.append((number, columns))
+                account.readings += len(columns.starts)
+        if not held:
             return account
-        failed = self._look(by_instance, account)
+        everybody = self._watching.of({user for _, columns in held for user in users_of(columns)})
+        watchers = {user: thresholds for user, thresholds in everybody.items() if thresholds}
+        watched: dict[Instance, list[Reading]] = {}
+        first: dict[Instance, int] = {}
+        for number, columns in held:
+            for reading in readings_of(columns, watchers):
+                instance = reading.user_id, reading.instance_id
+                watched.setdefault(instance, []).append(reading)
+                first.setdefault(instance, number)
+        account.watched = sum(map(len, watched.values()))
+        failed = self._look(watched, watchers, account)
         if failed:
             account.failed = records[min(first[instance] for instance in failed)]["kinesis"]["sequenceNumber"]
         return account
 
-    def _look(self, by_instance: Mapping[Instance, list[Reading]], account: Account) -> list[Instance]:
-        """Look at every instance; those that could not be finished."""
-        watchers = self._watching.of({user for user, _ in by_instance})
-        watched = {instance: some for instance, some in by_instance.items() if watchers[instance[0]]}
-        account.watched += sum(map(len, watched.values()))
+    def _look(
+        self,
+        watched: Mapping[Instance, list[Reading]],
+        watchers: Mapping[str, Sequence[Threshold]],
+        account: Account,
+    ) -> list[Instance]:
+        """Look at every watched instance; those that could not be finished."""
         levels = [instance for instance in watched if any(one.metric.level for one in watchers[instance[0]])]
         known = self._states.newest_of(levels) if levels else {}
         failed = []
@@ -284,47 +292,3 @@ _ANYTHING = _Anything()
 
 def _hour(moment: datetime) -> datetime:
     return moment.replace(minute=0, second=0, microsecond=0)
-
-
-def _readings(record: Mapping[str, Any], latest: datetime, account: Account) -> list[Reading]:
-    """The readings of a record. What is none is told by a count and a line: the aggregation, which reads the same
-    record, keeps what it cannot read."""
-    try:
-        events = unpacked(base64.b64decode(record["kinesis"]["data"], validate=True))
-    except (Unreadable, binascii.Error, ValueError) as error:
-        account.unreadable += 1
-        logger().error("usage record unreadable", extra={"record": record.get("eventID"), "error": str(error)})
-        return []
-    found = []
-    for event in events:
-        try:
-            reading = reading_of(event)
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            account.unreadable += 1
-            logger().error("usage event unreadable", extra={"record": record.get("eventID"), "error": repr(error)})
-            continue
-        if reading.at > latest:
-            account.unreadable += 1
-            logger().error("usage event of the future", extra={"record": record.get("eventID"), "at": iso(reading.at)})
-            continue
-        found.append(reading)
-    account.readings += len(found)
-    return found
-
-
-def reading_of(event: Mapping[str, Any]) -> Reading:
-    """What an event of the stream says. Raises KeyError, TypeError, ValueError or InvalidOperation for what is none."""
-    period = event["period"]
-    metrics = {}
-    for name, value in event["metrics"].items():
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise TypeError(f"{name} is no number")
-        amount = Decimal(str(value))
-        if not amount.is_finite() or amount < 0:
-            raise InvalidOperation(f"{name} is {value}")
-        metrics[name] = amount
-    return Reading(
-        str(event["user_id"]), str(event["instance_id"]), parse_iso(period["start"]), parse_iso(period["end"]), metrics
-    )
