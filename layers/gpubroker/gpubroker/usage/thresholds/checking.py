@@ -203,8 +203,10 @@ class Checking:
     ) -> list[Instance]:
         failed: list[Instance] = []
         moved: list[Moved] = []
-        for user in dict.fromkeys(user for user, _ in watched):
-            instances = [instance for instance in watched if instance[0] == user]
+        by_user: dict[str, list[Instance]] = {}
+        for instance in watched:
+            by_user.setdefault(instance[0], []).append(instance)
+        for user, instances in by_user.items():
             readings = [reading for instance in instances for reading in watched[instance]]
             if not sums_wanted(watchers[user], readings):
                 continue

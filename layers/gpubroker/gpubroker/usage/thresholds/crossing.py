@@ -35,6 +35,9 @@ class Crossed:
         return self.count > 0
 
 
+NOTHING = Crossed()
+
+
 def crossed(
     previous: Decimal | None,
     current: Decimal,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 
-from gpubroker.usage.thresholds.crossing import Crossed, Rule, crossed
+from gpubroker.usage.thresholds.crossing import NOTHING, Crossed, Rule, crossed
 from gpubroker.usage.thresholds.resources import (
     EXACT,
     PERCENT,
@@ -77,6 +77,8 @@ class Threshold:
 
     def crossed(self, previous: Decimal | None, current: Decimal) -> Crossed:
         """What of this threshold a value of its metric went over; the crossed values in the metric's own unit."""
+        if previous is not None and current <= previous:
+            return NOTHING  # as nearly always
         _, unit = self._basis()
         step = None if self.every is None else EXACT.multiply(self.every, unit)
         return crossed(previous, current, (EXACT.multiply(self.value, unit),), step, rule=Rule.OVER)
