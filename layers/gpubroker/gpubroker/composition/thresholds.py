@@ -1,6 +1,6 @@
 """What thresholds need of delivery (usage/thresholds/ports.py), and their use cases."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -45,31 +45,32 @@ class _Callbacks:
     """usage.thresholds.ports.Callbacks by webhooks: the address of a threshold is a webhook that belongs to the
     threshold instead of a tenant. So it is signed, tried again, and stopped as every webhook is."""
 
-    def make(self, threshold_id: str, url: str) -> tuple[str, str]:
+    def keep(self, threshold_id: str, callback_id: str | None, url: str) -> tuple[str, str | None]:
         from gpubroker.composition.webhooks import webhook_secret_desk
-        from gpubroker.delivery.webhooks.requests import WebhookRequest
+        from gpubroker.delivery.webhooks.requests import WebhookChange, WebhookRequest
+        from gpubroker.delivery.webhooks.webhook_store import WebhookNotFound
 
+        desk = webhook_secret_desk()
         with _on_callback_url():
+            if callback_id is not None:
+                try:
+                    desk.change(_as(threshold_id), callback_id, WebhookChange(url=url, enabled=True))
+                    return callback_id, None
+                except WebhookNotFound:
+                    pass  # who forgot it died before the threshold knew: a new one takes its place
+            self.forget(threshold_id)
             wanted = WebhookRequest(url=url, events=["usage_threshold"], description=f"of threshold {threshold_id}")
-            made = webhook_secret_desk().create(_as(threshold_id), wanted, None)
-        assert made.secret is not None  # noqa: S101  without a key every request makes one
+            made = desk.create(_as(threshold_id), wanted, None)
         return made.webhook_id, made.secret
 
-    def move(self, threshold_id: str, callback_id: str, url: str) -> None:
-        from gpubroker.composition.webhooks import webhook_secret_desk
-        from gpubroker.delivery.webhooks.requests import WebhookChange
-
-        with _on_callback_url():
-            webhook_secret_desk().change(_as(threshold_id), callback_id, WebhookChange(url=url, enabled=True))
-
-    def forget(self, threshold_id: str, callback_id: str) -> None:
+    def forget(self, threshold_id: str) -> None:
         from gpubroker.composition.webhooks import webhook_desk
         from gpubroker.delivery.webhooks.webhook_store import WebhookNotFound
 
-        try:
-            webhook_desk().delete(_as(threshold_id), callback_id)
-        except WebhookNotFound:
-            return
+        desk, whose = webhook_desk(), _as(threshold_id)
+        for hook in desk.page(whose).webhooks:
+            with suppress(WebhookNotFound):  # somebody else forgets it at this moment
+                desk.delete(whose, hook.webhook_id)
 
 
 @contextmanager

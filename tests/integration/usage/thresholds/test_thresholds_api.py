@@ -161,6 +161,25 @@ def test_an_address_of_its_own_is_a_webhook_of_the_threshold_with_a_secret_that_
     assert hooks(made) == []
 
 
+def test_an_address_that_was_left_behind_is_never_called_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who forgets an address may die before it is forgotten, or before the threshold knows."""
+    made = api.threshold(callback_url=CALLBACK)
+    with monkeypatch.context() as patch:
+        patch.setattr("gpubroker.composition.thresholds._Callbacks.forget", lambda self, threshold_id: None)
+        assert api.one("change_threshold", made, body={"callback_url": None}).status == 200
+    assert len(hooks(made)) == 1
+    again = api.one("change_threshold", made, body={"callback_url": CALLBACK + "/2"}).json
+    assert again["callback_secret"].startswith("whsec_")
+    assert [hook["url"] for hook in hooks(made)] == [CALLBACK + "/2"]
+    (hook,) = hooks(made)
+    boto3.resource("dynamodb").Table("delivery").delete_item(
+        Key={"pk": f"{made['threshold_id']}#WEBHOOK", "sk": hook["webhook_id"]}
+    )
+    anew = api.one("change_threshold", made, body={"callback_url": CALLBACK + "/3"}).json
+    assert anew["callback_secret"].startswith("whsec_")
+    assert [hook["url"] for hook in hooks(made)] == [CALLBACK + "/3"]
+
+
 def test_a_repeated_request_leaves_no_address_behind(api: Api) -> None:
     body = SEED | {"callback_url": CALLBACK}
     first = api("create_threshold", body=body, idempotency_key="k").json

@@ -18,14 +18,14 @@ class Totals(Protocol):
 class Callbacks(Protocol):
     """Addresses that are called for one threshold: signed, tried again, stopped when they are dead. By delivery."""
 
-    def make(self, threshold_id: str, url: str) -> tuple[str, str]:
-        """Keep an address; the id it is known by, and its secret, which is shown once. Raises Invalid on `url`."""
+    def keep(self, threshold_id: str, callback_id: str | None, url: str) -> tuple[str, str | None]:
+        """Have this address called, and no other; start again what had been stopped. Raises Invalid on `callback_url`.
+
+        callback_id: the one that is kept so far. The id that it is known by from now on, and the secret of a new one,
+        which is shown once.
+        """
         ...
 
-    def move(self, threshold_id: str, callback_id: str, url: str) -> None:
-        """Call another address, and start again what had been stopped. Raises Invalid on `url`."""
-        ...
-
-    def forget(self, threshold_id: str, callback_id: str) -> None:
+    def forget(self, threshold_id: str) -> None:
         """Call nobody any more. What is forgotten already is no error."""
         ...

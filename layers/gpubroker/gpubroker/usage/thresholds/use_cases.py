@@ -57,13 +57,13 @@ class ThresholdDesk:
         secret = None
         try:
             if wanted.callback_url is not None:
-                callback_id, secret = self._callbacks.make(threshold.threshold_id, wanted.callback_url)
-                threshold = replace(threshold, callback=Callback(callback_id, wanted.callback_url))
+                callback, secret = self._called(threshold, wanted.callback_url)
+                threshold = replace(threshold, callback=callback)
             answer = NewThresholdView.model_validate(shown(threshold) | {"callback_secret": None})
             self._thresholds.create(threshold, idempotency=idempotency, answer=answer.model_dump(mode="json"))
         except Problem as problem:
             if threshold.callback is not None and isinstance(problem, AlreadyDone | TooManyThresholds):
-                self._callbacks.forget(threshold.threshold_id, threshold.callback.webhook_id)
+                self._callbacks.forget(threshold.threshold_id)
             return NewThresholdView.model_validate(_replayed(idempotency, problem))
         return answer.model_copy(update={"callback_secret": secret})
 
@@ -102,7 +102,7 @@ class ThresholdDesk:
         except Problem as problem:
             return NewThresholdView.model_validate(_replayed(idempotency, problem))
         if before.callback is not None and after.callback is None:
-            self._callbacks.forget(threshold_id, before.callback.webhook_id)
+            self._callbacks.forget(threshold_id)
         return NewThresholdView.model_validate(shown(after) | {"callback_secret": secret})
 
     def _counted(self, caller: Caller) -> datetime:
@@ -112,20 +112,18 @@ class ThresholdDesk:
         return now
 
     def _called(self, threshold: Threshold, url: str | None) -> tuple[Callback | None, str | None]:
-        """The address that is called from now on, and its secret where it is a first one."""
+        """The address that is called from now on, and the secret of a new one."""
         if url is None:
             return None, None
-        if threshold.callback is None:
-            callback_id, secret = self._callbacks.make(threshold.threshold_id, url)
-            return Callback(callback_id, url), secret
-        self._callbacks.move(threshold.threshold_id, threshold.callback.webhook_id, url)
-        return Callback(threshold.callback.webhook_id, url), None
+        before = threshold.callback.webhook_id if threshold.callback else None
+        callback_id, secret = self._callbacks.keep(threshold.threshold_id, before, url)
+        return Callback(callback_id, url), secret
 
     def remove(self, threshold_id: str) -> None:
         """Raises ThresholdNotFound."""
         before = self._thresholds.remove(threshold_id)
         if before.callback is not None:
-            self._callbacks.forget(threshold_id, before.callback.webhook_id)
+            self._callbacks.forget(threshold_id)
 
     def crossings(self, threshold_id: str, limit: int, before: str | None) -> tuple[CrossingPage, str | None]:
         """What was crossed, the newest first, and the position to go on from. Raises ThresholdNotFound."""
