@@ -104,7 +104,8 @@ def test_what_matters_is_recorded_and_the_command_finds_the_log_whole(service, a
 
     eventually(recorded, lambda seen: len(seen) == 1, seconds=30)
 
-    variables = {"PATH": os.environ["PATH"], **aws.variables(environment["aws_endpoint_url"])}
+    ours = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    variables = {**ours, **aws.variables(environment["aws_endpoint_url"])}
     command = [sys.executable, "-m", "infra.audit", "verify"]
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

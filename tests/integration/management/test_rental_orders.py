@@ -110,6 +110,13 @@ def test_where_members_ran_at_two_providers_each_is_paid(orders: RentalOrders) -
     assert order().traded == order().amount == one.amount + other.amount
 
 
+def test_where_all_of_them_were_replaced_elsewhere_that_one_is_paid(orders: RentalOrders) -> None:
+    orders.follow(fact("RentalRequested"))
+    line = {**fact("RentalEnded")["detail"]["data"]["lines"][0], "provider": "runpod"}
+    orders.follow(fact("RentalEnded", lines=[line]))
+    assert (trade().seller_id, trade().buyer_pays) == ("seller:runpod", 1_000_000)
+
+
 def test_lines_that_do_not_add_up_make_no_transaction(orders: RentalOrders) -> None:
     with pytest.raises(ValueError, match="add up"):
         orders.follow(fact("RentalEnded", final_cost_micros=999_999))
