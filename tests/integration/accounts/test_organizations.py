@@ -6,6 +6,7 @@ import pytest
 
 from gpubroker.composition import accounts as composition
 from gpubroker.kernel.errors import Forbidden
+from gpubroker.ledger import payers
 from gpubroker.ledger.book import NewHold
 from gpubroker.ledger.payers import Payer
 from gpubroker.ledger.problems import AccountClosed, AccountNotFound, BudgetExceeded
@@ -269,6 +270,7 @@ def test_a_budget_holds_under_many_at_once(api):
 def test_one_pays_from_ones_own_account_unless_told(api):
     assert payer_of(api, "ada") == Payer(ADA, ())
     assert payer_of(api, "agent") == Payer(ADA, ())
+    assert payers.payer_of(CALLERS["ada"], None) == Payer(ADA, ())
     assert payer_of(api, "ada", ADA) == payer_of(api, "ada", "me") == Payer(ADA, ())
     org_id = api.organization()
     assert payer_of(api, "agent", org_id) == Payer(org_id, ())

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from gpubroker.kernel.caller import Caller, Role
 from gpubroker.kernel.errors import Forbidden
+from gpubroker.kernel.time import Clock, utc_now
 from gpubroker.ledger import budgets
 from gpubroker.ledger.budgets import Budget, month_of
 from gpubroker.ledger.desk.access import ME
@@ -61,6 +62,12 @@ class Payers:
             raise AccountClosed(f"The organisation {account_id} is closed.")
         part = (budgets.of_member(account_id, user_id), member.budget)
         return _charges((whole, organization.budget), part, month=month)
+
+
+def payer_of(caller: Caller, account_id: str | None, *, clock: Clock = utc_now) -> Payer:
+    """`Payers.payer_of`, now."""
+    payers = Payers(organizations=Organizations(), personal=PersonalBudgets())
+    return payers.payer_of(caller, account_id, now=clock())
 
 
 def _charges(*limits: tuple[str, Budget | None], month: str) -> tuple[BudgetCharge, ...]:

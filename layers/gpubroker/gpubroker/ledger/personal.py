@@ -10,6 +10,7 @@ from pynamodb.exceptions import DoesNotExist
 
 from gpubroker.ledger.budgets import Budget
 from gpubroker.storage.table import Item, Table
+from gpubroker.storage.transaction import transaction
 
 
 class BudgetedItem(Item):
@@ -50,7 +51,8 @@ class PersonalBudgets:
             return None
 
     def set(self, user_id: str, budget: Budget | None) -> None:
-        """The last setting counts."""
+        """The last setting counts, whatever the one before was."""
         item = SettingItem.at(user_id)
         item.take_budget(budget)
-        item.save()
+        with transaction(SettingItem) as tx:
+            tx.put(item)
