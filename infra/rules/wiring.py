@@ -21,10 +21,14 @@ CONTEXT_PARAMETERS = frozenset(
         "IdentityTableName",
         "IntegrationSecrets",
         "LayerArn",
+        "LedgerTableArn",
+        "LedgerTableName",
         "LogRetentionDays",
         "MailFrom",
         "OffersTableArn",
         "OffersTableName",
+        "PricesTableArn",
+        "PricesTableName",
         "PriceStreamArn",
         "PriceStreamName",
         "ProviderKeysSecretArn",
@@ -36,6 +40,10 @@ CONTEXT_PARAMETERS = frozenset(
         "SecurityGroupId",
         "SigningKeysSecretArn",
         "SubnetIds",
+        "UsageRetentionDays",
+        "UsageStreamArn",
+        "UsageStreamMode",
+        "UsageStreamName",
     }
 )
 # The platform and the edge are wired by their own names: they are no contexts.
