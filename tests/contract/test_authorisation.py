@@ -217,7 +217,7 @@ def test_every_route_lets_in_whom_the_table_says(house: House, callers: Callers,
 
 def _ask(house: House, method: str, path: str, kind: str, caller: Person, things: Things) -> Reply:
     if path.startswith("/api/v1/usage/users/"):
-        path = path.replace("{user_id}", things.accounts["free" if kind in ("anonymous", "other") else kind])
+        path = path.replace("{user_id}", things.accounts.get(kind, things.accounts["free"]))
     target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
     body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
     headers = {} if method == "GET" else {"idempotency-key": new_id("key")}
