@@ -223,6 +223,7 @@ def member_added(play: Play) -> Any:
 
 
 def alert_told(play: Play) -> Any:
+    play.book.open(ADA)
     PersonalBudgets().set(ADA, Budget(100, (500, 1000)))
     play.insist(lambda: play.alerts.on_rise(f"{ADA}#BUDGET", "2026-05", 0, 100))
 

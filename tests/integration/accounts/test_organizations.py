@@ -9,7 +9,7 @@ from gpubroker.kernel.errors import Forbidden
 from gpubroker.ledger import payers
 from gpubroker.ledger.book import NewHold
 from gpubroker.ledger.payers import Payer
-from gpubroker.ledger.problems import AccountClosed, AccountNotFound, BudgetExceeded
+from gpubroker.ledger.problems import AccountClosed, AccountNotFound, BudgetExceeded, InsufficientFunds
 from tests.integration.accounts.conftest import ADA, BOB, CALLERS, CYD, EVE
 
 NOBODY = "usr_01J0000000000000000000000Z"
@@ -281,6 +281,17 @@ def test_one_pays_from_ones_own_account_unless_told(api):
         payer_of(api, "eve", org_id)
     with pytest.raises(Forbidden):
         payer_of(api, "service", org_id)
+
+
+def test_the_account_of_who_rents_is_opened_by_it(api):
+    """Also before anybody told that they registered: then the money is lacking, and not the account."""
+    with pytest.raises(InsufficientFunds):
+        hold(api, "ada", None, 1, "ren_1")
+    assert api.balance(ADA) == (0, 0, 0)
+    assert api("get_balance", "service", BOB).status == 404
+    api.calls.clear()
+    payer_of(api, "ada")
+    assert api.calls == ["GetItem"]
 
 
 def test_a_user_makes_so_many_organisations_and_no_more(api, monkeypatch):
