@@ -44,6 +44,7 @@ class Things:
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
     instances: dict[str, str] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     deposits: dict[str, str] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Things:
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
+    threshold_id: str = ""
     delivery_id: str = ""
 
     def of(self, kind: str, name: str) -> str:
@@ -84,6 +86,7 @@ class Things:
             "hold_id": self.hold_id,
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
+            "threshold_id": self.threshold_id,
             "delivery_id": self.delivery_id,
             "order_id": ORDER["orderId"],
             "transaction_id": "txn-1",
@@ -121,7 +124,7 @@ QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@exampl
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
-    found = Things(user_id=callers["other"].tenant)
+    found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
     found.accounts = {
         kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other", "service")
     }
@@ -141,6 +144,9 @@ def things(house: House, callers: Callers) -> Things:
         found.notifications[kind] = notified(callers[kind].tenant)
         found.instances[kind] = metered(callers[kind].tenant)
     found.instances["agent"] = metered(callers["agent"].tenant)
+    usage = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    threshold = usage | {"action": "log", "user_id": "*"}
+    found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
     integration, staff = "/api/management/integration", callers["service"]
     _made(house, f"{integration}/orders/update", ORDER, staff)
     trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
