@@ -12,6 +12,8 @@ CONTEXT_PARAMETERS = frozenset(
         "AccessTokenSeconds",
         "AlarmTopicArn",
         "Architecture",
+        "DeliveryTableArn",
+        "DeliveryTableName",
         "EdgeSecret",
         "Environment",
         "EventBusArn",
@@ -44,6 +46,7 @@ CONTEXT_PARAMETERS = frozenset(
         "UsageStreamArn",
         "UsageStreamMode",
         "UsageStreamName",
+        "WebhookKeySecretArn",
     }
 )
 # The platform and the edge are wired by their own names: they are no contexts.

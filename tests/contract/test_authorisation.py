@@ -44,6 +44,8 @@ class Things:
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
     instances: dict[str, str] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     deposits: dict[str, str] = field(default_factory=dict)
     withdrawals: dict[str, str] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Things:
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
+    threshold_id: str = ""
     delivery_id: str = ""
 
     def of(self, kind: str, name: str) -> str:
@@ -64,13 +67,14 @@ class Things:
             "device_id": self.devices,
             "notification_id": self.notifications,
             "instance_id": self.instances,
+            "cluster_id": self.clusters,
             "account_id": self.accounts,
             "deposit_id": self.deposits,
             "withdrawal_id": self.withdrawals,
             "org_id": self.organizations,
         }.get(name)
         if mine is not None:
-            return mine.get(kind, mine["free"])
+            return mine.get(kind) or mine.get("free") or next(iter(mine.values()))
         fixed = {
             "name": "style.css",
             "provider": "vastai",
@@ -82,7 +86,10 @@ class Things:
             "hold_id": self.hold_id,
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
+            "threshold_id": self.threshold_id,
             "delivery_id": self.delivery_id,
+            "order_id": ORDER["orderId"],
+            "transaction_id": "txn-1",
             "plan_id": "standard",
             "version": "1",
             "code": "NOBODYS",
@@ -110,13 +117,14 @@ BODIES |= {
     ("POST", "/api/v1/organizations/{org_id}/members"): {"user_id": "usr_01J00000000000000000000000"},
     ("PATCH", "/api/v1/organizations/{org_id}/members/{member_id}"): {"role": "viewer"},
 }
+ORDER: dict[str, Any] = {"orderId": "ord-1", "userId": "usr_1", "status": "pending", "amount": 10}
 QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
 
 
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
-    found = Things(user_id=callers["other"].tenant)
+    found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
     found.accounts = {
         kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other", "service")
     }
@@ -136,6 +144,17 @@ def things(house: House, callers: Callers) -> Things:
         found.notifications[kind] = notified(callers[kind].tenant)
         found.instances[kind] = metered(callers[kind].tenant)
     found.instances["agent"] = metered(callers["agent"].tenant)
+    usage = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    threshold = usage | {"action": "log", "user_id": "*"}
+    found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
+    integration, staff = "/api/management/integration", callers["service"]
+    _made(house, f"{integration}/orders/update", ORDER, staff)
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    _made(house, f"{integration}/transactions/update", trade, staff)
+    for kind in ("service", "admin"):
+        found.clusters[kind] = f"of-{kind}"
+        cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}
+        _made(house, f"{integration}/clusters", cluster, staff)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     _money(house, callers, found)
