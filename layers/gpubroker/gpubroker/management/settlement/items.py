@@ -10,7 +10,7 @@ PAYOUT_FILE#<file id>  <payout id>         an entry of a bank file, as it is wri
 """
 
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -28,8 +28,12 @@ ENV = "MANAGEMENT_TABLE"
 
 
 @cache
-def _json(kind: type[T]) -> TypeAdapter[T]:
+def _adapter(kind: Any) -> Any:
     return TypeAdapter(kind)
+
+
+def _json(kind: type[T]) -> TypeAdapter[T]:
+    return cast("TypeAdapter[T]", _adapter(kind))
 
 
 def _text(value: Any) -> str:

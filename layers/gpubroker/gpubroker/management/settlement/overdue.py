@@ -36,4 +36,4 @@ def left_alone(settlement: Settlement, now: datetime) -> Step:
 
 def _wait(settlement: Settlement) -> timedelta:
     """Each look waits twice as long as the one before, up to an hour."""
-    return min(LONGEST_WAIT, START_WITHIN * 2 ** min(settlement.looks, 6))
+    return min(LONGEST_WAIT, START_WITHIN * (1 << min(settlement.looks, 6)))

@@ -16,7 +16,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """kind: `payment` and `refund` are the buyer's, `proceeds` and `deduction` the seller's. The lines add to `total`."""
+    """kind: `payment` and `refund` are the buyer's, `proceeds` and `deduction` the seller's. The lines add up."""
 
     receipt_id: str
     kind: str

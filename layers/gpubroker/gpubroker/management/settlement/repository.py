@@ -136,7 +136,7 @@ class Settlements:
         """Read, apply a rule, write with the version as the condition; again when another writer was first.
 
         The rule is asked anew each time, so whatever it reads is of that time. One that changes nothing writes nothing,
-        unless there is a key to remember. Raises SettlementNotFound, FundsRefused, AlreadyDone, and what the rule raises.
+        unless there is a key to remember. Raises SettlementNotFound, FundsRefused, AlreadyDone, what the rule raises.
         """
         for attempt in range(_TRIES):
             before = self.of(buyer, transaction_id)
@@ -150,7 +150,7 @@ class Settlements:
         raise Unavailable(f"The settlement of {transaction_id} is changing too fast; try again.", retry_after=1)
 
     def change_payout(self, payout_id: str, rule: Callable[[Payout], PayoutStep | None]) -> Payout:
-        """The same for a payout alone; None changes nothing. Raises PayoutNotFound, FundsRefused, what the rule raises."""
+        """The same for a payout alone; None changes nothing. Raises PayoutNotFound, FundsRefused, what the rule does."""
         for attempt in range(_TRIES):
             before = self.payout(payout_id)
             step = rule(before)

@@ -1,4 +1,4 @@
-"""What a settlement is: plain values, no clock, no I/O. What may happen to it stands in rules, undoing and reversing."""
+"""What a settlement is: plain values, no clock, no I/O. What may happen to it: rules, undoing, reversing."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime

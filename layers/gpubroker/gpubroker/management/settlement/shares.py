@@ -45,7 +45,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """What a reversal moves: the buyer gets `refund`, of which the house gives both fee parts and the seller the rest."""
+    """What a reversal moves: the buyer gets `refund`; the house gives both fee parts, the seller the rest."""
 
     buyer_fee: MicroUsd = 0
     seller_fee: MicroUsd = 0

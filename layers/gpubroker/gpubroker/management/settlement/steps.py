@@ -1,4 +1,4 @@
-"""The steps of the workflow `transaction_to_payout`: each reads the settlement, applies one rule, writes what came of it.
+"""The steps of the workflow `transaction_to_payout`: each reads the settlement, applies one rule, and writes.
 
 A step that was done changes nothing, so any of them may be called again, by a retry, a restart or a second execution.
 """

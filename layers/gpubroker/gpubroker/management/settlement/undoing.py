@@ -87,7 +87,7 @@ def return_shares(settlement: Settlement, available: MicroUsd, now: datetime) ->
 
 
 def return_funds(settlement: Settlement, now: datetime) -> Step:
-    """Escrow goes back to the buyer, or the hold is voided. What was in escrow before the settlement began stays there."""
+    """Escrow goes back to the buyer, or the hold is voided. What was in escrow before it began stays there."""
     _require_undoing(settlement)
     if settlement.hold_id is not None:
         return Step(replace(settlement, hold_id=None), movements=(Void(settlement.hold_id, settlement.buyer),))

@@ -166,18 +166,23 @@ class Desk:
         reason: str,
         idempotency: Idempotency | None,
     ) -> SettlementView:
-        self._take_back_payout(trade.buyer, trade.transaction_id)
-
-        def rule(settlement: Settlement) -> Step:
+        def reversed_with(settlement: Settlement, available: MicroUsd) -> Step:
             return reversing.reverse(
                 settlement,
                 refund,
-                available=self._funds.available(settlement.seller),
+                available=available,
                 reversal_id=reversal_id,
                 by=by,
                 reason=reason,
                 now=self._clock(),
             )
+
+        def rule(settlement: Settlement) -> Step:
+            return reversed_with(settlement, self._funds.available(settlement.seller))
+
+        settlement = self._settlements.of(trade.buyer, trade.transaction_id)
+        if reversed_with(settlement, 0).settlement is not settlement:  # it may be done, and was not
+            self._take_back_payout(trade.buyer, trade.transaction_id)
 
         for look in range(_LOOKS):
             try:
