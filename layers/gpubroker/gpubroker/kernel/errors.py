@@ -47,6 +47,13 @@ class Unauthenticated(Problem):
     title = "Valid credentials are needed"
 
 
+class PaymentRequired(Problem):
+    """There is not enough money, or not enough of a budget is left."""
+
+    code = "payment-required"
+    title = "There is not enough money for this"
+
+
 class Forbidden(Problem):
     code = "forbidden"
     title = "These credentials do not allow this"
