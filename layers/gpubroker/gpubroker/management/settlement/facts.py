@@ -10,6 +10,7 @@ from typing import Any
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.time import iso
 from gpubroker.management.settlement.payouts.payout import Payout
+from gpubroker.management.settlement.payouts.port import Payee
 from gpubroker.management.settlement.settlement import Reversal, Settlement
 
 EVENT_TYPES = (
@@ -18,6 +19,7 @@ EVENT_TYPES = (
     "TransactionSettled",
     "TransactionReversed",
     "PayoutStateChanged",
+    "PayeeChanged",
 )
 
 
@@ -40,7 +42,7 @@ def requested(settlement: Settlement, at: datetime) -> Fact:
         "SettlementRequested",
         settlement.settlement_id,
         at,
-        _names(settlement) | {"execution": settlement.execution, "at": iso(at)},
+        _names(settlement) | {"execution": settlement.execution, "by": settlement.requested_by, "at": iso(at)},
     )
 
 
@@ -81,6 +83,7 @@ def reversed_(settlement: Settlement, reversal: Reversal) -> Fact:
         "owed_micros": reversal.owed,
         "whole": settlement.refunded == settlement.shares.buyer_pays,
         "reason": reversal.reason,
+        "by": reversal.by,
         "at": iso(reversal.at),
     }
     return Fact("TransactionReversed", settlement.transaction_id, reversal.at, data)
@@ -100,6 +103,19 @@ def payout_changed(payout: Payout, at: datetime) -> Fact:
         "at": iso(at),
     }
     return Fact("PayoutStateChanged", payout.payout_id, at, data)
+
+
+def payee_changed(payee: Payee, by: str, at: datetime) -> Fact:
+    """Where a seller's money goes was changed; the account is told by its last four characters."""
+    account = payee.bank_account
+    data = {
+        "seller": payee.seller,
+        "method": payee.method,
+        "bank_account": account.masked if account else None,
+        "by": by,
+        "at": iso(at),
+    }
+    return Fact("PayeeChanged", payee.seller, at, data)
 
 
 def _names(settlement: Settlement) -> dict[str, Any]:

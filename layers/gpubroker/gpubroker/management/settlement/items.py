@@ -1,6 +1,7 @@
 """Settlements as DynamoDB items. Table keys, and why they are so: docs/settlement.md.
 
 <buyer>#SETTLEMENT     <transaction id>    the settlement, one JSON document; gsi1 while it is under way
+<buyer>#SETTLED#<order id>  <transaction id>   that an order's transaction has a settlement
 <party>#RECEIPT        <receipt id>        a receipt: never changed
 <seller>#PAYEE         PAYEE               how a seller is paid
 <seller>#RECEIVABLE    OWED                what a seller owes the house
@@ -33,7 +34,8 @@ def _adapter(kind: Any) -> Any:
 
 
 def _json(kind: type[T]) -> TypeAdapter[T]:
-    return cast("TypeAdapter[T]", _adapter(kind))
+    hashable: Any = kind
+    return cast("TypeAdapter[T]", _adapter(hashable))
 
 
 def _text(value: Any) -> str:
@@ -70,6 +72,19 @@ class SettlementItem(DueItem):
 
     def value(self) -> Settlement:
         return _json(Settlement).validate_json(self.settlement)
+
+
+class OrderItem(Item):
+    class Meta(Table):
+        env = ENV
+
+    @staticmethod
+    def partition(buyer: str, order_id: str) -> str:
+        return f"{buyer}#SETTLED#{order_id}"
+
+    @classmethod
+    def of(cls, settlement: Settlement) -> "OrderItem":
+        return cls(pk=cls.partition(settlement.buyer, settlement.order_id), sk=settlement.transaction_id)
 
 
 class ReceiptItem(Item):

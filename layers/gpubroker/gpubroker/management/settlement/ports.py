@@ -1,12 +1,9 @@
-"""What settlement needs of others: the ledger, and what management knows of transactions and volumes.
-
-The adapters are joined in composition/management.py.
-"""
+"""What settlement needs of the ledger (joined in composition/settlement.py), and a transaction as it sees it."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gpubroker.kernel.errors import Conflict, NotFound
+from gpubroker.kernel.errors import Conflict
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.management.settlement.movements import Movement
 from gpubroker.management.settlement.settlement import Funding
@@ -14,14 +11,8 @@ from gpubroker.management.settlement.shares import Shares
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from datetime import datetime
 
     from gpubroker.storage.transaction import Writes
-
-
-class TransactionNotFound(NotFound):
-    code = "transaction-not-found"
-    title = "There is no such transaction"
 
 
 class NotSettleable(Conflict):
@@ -53,25 +44,6 @@ class Trade:
     status: str
     shares: Shares | None
     funding: Funding
-
-
-class Trades(Protocol):
-    def trade(self, transaction_id: str) -> Trade:
-        """Two strongly consistent reads. Raises TransactionNotFound."""
-        ...
-
-    def add_status(self, tx: "Writes", transaction_id: str, status: str, at: "datetime") -> None:
-        """The transaction comes to a status of settlement's, as part of a larger transaction."""
-        ...
-
-
-class Volumes(Protocol):
-    def add_settled(self, tx: "Writes", buyer: str, seller: str, amount: MicroUsd, at: "datetime") -> None:
-        """Count a settled amount for both (take it off when negative), as part of a larger transaction.
-
-        at: when it was settled, for what is taken off too.
-        """
-        ...
 
 
 class Funds(Protocol):

@@ -14,6 +14,7 @@ from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.management.settlement.facts import Fact
 from gpubroker.management.settlement.items import (
+    OrderItem,
     PayeeItem,
     PayoutItem,
     ReceiptItem,
@@ -22,14 +23,15 @@ from gpubroker.management.settlement.items import (
 )
 from gpubroker.management.settlement.payouts.payout import Payout
 from gpubroker.management.settlement.payouts.port import Payee
-from gpubroker.management.settlement.ports import Funds, Trades, Volumes
+from gpubroker.management.settlement.ports import Funds
 from gpubroker.management.settlement.receipts import Receipt
 from gpubroker.management.settlement.results import PayoutStep
 from gpubroker.management.settlement.rules import Rule, Step
 from gpubroker.management.settlement.settlement import Settlement
+from gpubroker.management.settlement.transactions import Transactions
 from gpubroker.storage import idempotency as stored
 from gpubroker.storage.outbox import outbox_item
-from gpubroker.storage.transaction import StaleVersion, Writes, transaction
+from gpubroker.storage.transaction import PATIENT, StaleVersion, Writes, transaction
 
 _TRIES = 12
 _BASE_SECONDS = 0.01
@@ -54,12 +56,11 @@ class Settlements:
         self,
         *,
         funds: Funds,
-        trades: Trades,
-        volumes: Volumes,
+        transactions: Transactions,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ):
-        self._funds, self._trades, self._volumes = funds, trades, volumes
+        self._funds, self._transactions = funds, transactions
         self._sleep, self._jitter = sleep, jitter
 
     # ------------------------------------------------------------ reading
@@ -78,6 +79,11 @@ class Settlements:
         if found is None:
             raise SettlementNotFound(f"Transaction {transaction_id} was not settled, and nobody asked for it.")
         return found
+
+    def of_order(self, buyer: str, order_id: str) -> list[Settlement]:
+        """The settlements of an order's transactions, by their ids."""
+        found = OrderItem.query(OrderItem.partition(buyer, order_id), consistent_read=True)
+        return [self.of(buyer, item.sk) for item in found]
 
     def due(self, now: datetime, *, limit: int = 200) -> Iterator[tuple[str, str]]:
         """(buyer, transaction id) of what must be looked after by now, at most `limit` a shard."""
@@ -119,8 +125,9 @@ class Settlements:
 
     def create(self, step: Step) -> Settlement:
         """Write a new settlement. Raises StaleVersion when there is one already."""
-        with self._funds.refusals(), transaction(SettlementItem) as tx:
+        with self._funds.refusals(), transaction(SettlementItem, backoff=PATIENT) as tx:
             tx.put(SettlementItem.of(step.settlement), condition=SettlementItem.pk.does_not_exist())
+            tx.put(OrderItem.of(step.settlement))
             self._add(tx, step)
         return step.settlement
 
@@ -150,14 +157,14 @@ class Settlements:
         raise Unavailable(f"The settlement of {transaction_id} is changing too fast; try again.", retry_after=1)
 
     def change_payout(self, payout_id: str, rule: Callable[[Payout], PayoutStep | None]) -> Payout:
-        """The same for a payout alone; None changes nothing. Raises PayoutNotFound, FundsRefused, what the rule does."""
+        """The same for a payout alone; None changes nothing. Raises PayoutNotFound and FundsRefused."""
         for attempt in range(_TRIES):
             before = self.payout(payout_id)
             step = rule(before)
             if step is None:
                 return before
             try:
-                with self._funds.refusals(), transaction(PayoutItem) as tx:
+                with self._funds.refusals(), transaction(PayoutItem, backoff=PATIENT) as tx:
                     for movement in step.movements:
                         self._funds.add(tx, movement)
                     _add_payouts(tx, (step.payout,))
@@ -167,19 +174,20 @@ class Settlements:
                 self._sleep(self._jitter() * min(_LONGEST_SECONDS, _BASE_SECONDS * 2**attempt))
         raise Unavailable(f"{payout_id} is changing too fast; try again.", retry_after=1)
 
-    def save_payee(self, payee: Payee) -> Payee:
-        """Write how a seller is paid. Raises StaleVersion."""
+    def save_payee(self, payee: Payee, *told: Fact) -> Payee:
+        """Write how a seller is paid, and its facts. Raises StaleVersion."""
         saved = replace(payee, version=payee.version + 1)
         condition = PayeeItem.version == payee.version if payee.version else PayeeItem.pk.does_not_exist()
         with transaction(PayeeItem) as tx:
             tx.put(PayeeItem.of(saved), condition=condition)
+            _tell(tx, told)
         return saved
 
     def _save(
         self, before: Settlement, step: Step, idempotency: Idempotency | None, answer: Answer | None
     ) -> Settlement:
         after = replace(step.settlement, version=before.version + 1)
-        with self._funds.refusals(), transaction(SettlementItem) as tx:
+        with self._funds.refusals(), transaction(SettlementItem, backoff=PATIENT) as tx:
             stored.remember(tx, SettlementItem, idempotency, answer(after) if answer and idempotency else {})
             tx.put(SettlementItem.of(after), condition=SettlementItem.version == before.version)
             self._add(tx, step)
@@ -190,10 +198,10 @@ class Settlements:
         for movement in step.movements:
             self._funds.add(tx, movement)
         if step.becomes is not None:
-            self._trades.add_status(tx, settlement.transaction_id, step.becomes, settlement.changes[-1].at)
+            self._transactions.add_status(tx, settlement.transaction_id, step.becomes, settlement.changes[-1].at)
         if step.volume and settlement.settled_at is not None:
             amount = step.volume * settlement.shares.amount
-            self._volumes.add_settled(tx, settlement.buyer, settlement.seller, amount, settlement.settled_at)
+            self._transactions.add_settled(tx, settlement.buyer, settlement.seller, amount, settlement.settled_at)
         _add_owed(tx, settlement.seller, step.owed)
         _add_payouts(tx, step.payouts)
         for receipt in step.receipts:

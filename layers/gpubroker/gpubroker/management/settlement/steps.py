@@ -13,10 +13,11 @@ from gpubroker.kernel.time import Clock
 from gpubroker.management.settlement import rules, undoing
 from gpubroker.management.settlement.payouts.payout import PayoutState
 from gpubroker.management.settlement.payouts.port import PayoutRail, Prepared
-from gpubroker.management.settlement.ports import Funds, FundsRefused, NotSettleable, Trades
+from gpubroker.management.settlement.ports import Funds, FundsRefused, NotSettleable
 from gpubroker.management.settlement.repository import Settlements
 from gpubroker.management.settlement.rules import Rule, Step
 from gpubroker.management.settlement.settlement import Failure, Settlement, State
+from gpubroker.management.settlement.transactions import Transactions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,11 @@ class Steps:
         *,
         settlements: Settlements,
         funds: Funds,
-        trades: Trades,
+        transactions: Transactions,
         rails: Mapping[str, PayoutRail],
         clock: Clock,
     ):
-        self._settlements, self._funds, self._trades = settlements, funds, trades
+        self._settlements, self._funds, self._transactions = settlements, funds, transactions
         self._rails, self._clock = rails, clock
         self._steps: dict[str, Callable[[WorkOn], Settlement]] = {
             "check_transaction": self._check,
@@ -76,7 +77,7 @@ class Steps:
         def rule(settlement: Settlement) -> Step:
             if settlement.state is not State.RECEIVED:
                 return Step(settlement)
-            trade = self._trades.trade(work.transaction_id)
+            trade = self._transactions.trade(work.transaction_id)
             return rules.check(settlement, trade, self._clock())
 
         return self._change(work, rule)

@@ -3,14 +3,18 @@
 from gpubroker.kernel.time import Clock
 from gpubroker.management.settlement import overdue
 from gpubroker.management.settlement.findings import Findings
-from gpubroker.management.settlement.payouts.batch import Batch
+from gpubroker.management.settlement.payouts import file as files
+from gpubroker.management.settlement.payouts.file import BankFile, FileState
+from gpubroker.management.settlement.payouts.files import BankFiles
+from gpubroker.management.settlement.payouts.payout import PayoutState
 from gpubroker.management.settlement.repository import Settlements
 from gpubroker.management.settlement.workflow import Workflows, told_to
 
 
 class Sweep:
-    def __init__(self, *, settlements: Settlements, workflows: Workflows, batch: Batch, clock: Clock):
-        self._settlements, self._workflows, self._batch, self._clock = settlements, workflows, batch, clock
+    def __init__(self, *, settlements: Settlements, workflows: Workflows, bank_files: BankFiles, clock: Clock):
+        self._settlements, self._workflows = settlements, workflows
+        self._files, self._clock = bank_files, clock
 
     def run(self) -> Findings:
         """One settlement's trouble never costs the others; it stays due and comes again."""
@@ -20,7 +24,11 @@ class Sweep:
                 self._attend(buyer, transaction_id, findings)
             except Exception as error:
                 findings.failed(transaction_id, error)
-        self._batch.ask_after(findings)
+        for file in self._files.due(self._clock()):
+            try:
+                self._ask_after(file, findings)
+            except Exception as error:
+                findings.failed(file.file_id, error)
         return findings
 
     def _attend(self, buyer: str, transaction_id: str, findings: Findings) -> None:
@@ -38,3 +46,16 @@ class Sweep:
         if not again.state.at_rest:
             self._workflows.start(again.execution, told_to(again))
             findings.note("started_anew", transaction_id)
+
+    def _ask_after(self, file: BankFile, findings: Findings) -> None:
+        """Whether the bank has told of all in a file, as it should have by now; one that was left unwritten is for the
+        next daily run."""
+        if file.state is not FileState.WRITTEN:
+            return
+        now = self._clock()
+        if any(one.state is PayoutState.FILED for one in self._files.payouts_of(file.file_id)):
+            self._files.change(file.file_id, lambda one: files.still_awaited(one, now))
+            findings.note("files_unconfirmed", file.file_id)
+        else:
+            self._files.change(file.file_id, files.confirmed)
+            findings.note("files_confirmed", file.file_id)

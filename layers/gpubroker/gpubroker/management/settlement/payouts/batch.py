@@ -13,7 +13,7 @@ from gpubroker.management.settlement.payouts import pain001
 from gpubroker.management.settlement.payouts.file import BankFile, FileClosed, FileState
 from gpubroker.management.settlement.payouts.files import BankFiles
 from gpubroker.management.settlement.payouts.pain001 import Debtor
-from gpubroker.management.settlement.payouts.payout import Payout, PayoutState
+from gpubroker.management.settlement.payouts.payout import Payout
 from gpubroker.storage.transaction import StaleVersion
 
 MOST_PAYOUTS = 4000
@@ -84,18 +84,3 @@ class Batch:
         now = self._clock()
         self._files.change(file_id, lambda one: files.written(one, key=key, sha256=digest, now=now))
         findings.note("files_written", file_id)
-
-    def ask_after(self, findings: Findings) -> None:
-        """Which written files the bank has not told all of, though it should have."""
-        now = self._clock()
-        for file in self._files.due(now):
-            if file.state is FileState.WRITTEN:
-                open_ = [one for one in self._files.payouts_of(file.file_id) if one.state is PayoutState.FILED]
-                if open_:
-                    findings.note("files_unconfirmed", file.file_id)
-                    self._files.change(file.file_id, lambda one: files.still_awaited(one, now))
-                else:
-                    self._files.change(file.file_id, files.confirmed)
-                    findings.note("files_confirmed", file.file_id)
-            else:
-                findings.note("files_unfinished", file.file_id)

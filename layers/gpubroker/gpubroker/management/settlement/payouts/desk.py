@@ -1,7 +1,9 @@
 """What administrators and the bank's connection may do with payees, payouts and bank files."""
 
+from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Conflict, Invalid
 from gpubroker.kernel.time import Clock
+from gpubroker.management.settlement import facts
 from gpubroker.management.settlement.payouts.files import BankFiles
 from gpubroker.management.settlement.payouts.payout import PayoutState
 from gpubroker.management.settlement.payouts.port import Payee
@@ -25,12 +27,13 @@ class PayoutDesk:
         _require_seller(seller)
         return PayeeView.of(self._settlements.payee(seller), self._settlements.owed_by(seller))
 
-    def set_payee(self, seller: str, wanted: PayeeRequest) -> PayeeView:
+    def set_payee(self, caller: Caller, seller: str, wanted: PayeeRequest) -> PayeeView:
         """How a seller is paid from now on; payouts that were instructed go where they were to go."""
         _require_seller(seller)
         before = self._settlements.payee(seller)
         account = wanted.bank_account.value() if wanted.bank_account else None
-        saved = self._settlements.save_payee(Payee(seller, wanted.method, account, before.version))
+        payee = Payee(seller, wanted.method, account, before.version)
+        saved = self._settlements.save_payee(payee, facts.payee_changed(payee, caller.subject, self._clock()))
         return PayeeView.of(saved, self._settlements.owed_by(seller))
 
     def result(self, payout_id: str, told: PayoutResult) -> PayoutView:

@@ -16,7 +16,7 @@ FINISH_WITHIN = timedelta(minutes=15)
 CONFIRM_WITHIN = timedelta(days=3)
 """A bank tells within three days what became of each entry; then somebody must ask."""
 
-ASK_AGAIN = timedelta(hours=6)
+ASK_AGAIN = timedelta(hours=1)
 
 
 class FileState(StrEnum):
