@@ -1,0 +1,209 @@
+"""The world of settlements under faults: infra/management.yaml, management's books and the ledger in one account."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest.mock import patch
+
+import botocore.client
+
+from gpubroker.composition import settlement as composition
+from gpubroker.kernel.caller import Caller, Plan, Role
+from gpubroker.kernel.idempotency import Idempotency
+from gpubroker.ledger.book import Book, Leg, Transfer
+from gpubroker.ledger.items import AccountItem, HoldItem
+from gpubroker.management.fees import Fees
+from gpubroker.management.order import OrderUpdate, Terms, new_order
+from gpubroker.management.settlement.payouts.payout import BankAccount
+from gpubroker.management.settlement.payouts.port import Payee
+from gpubroker.management.settlement.requests import ReversalRequest
+from gpubroker.management.settlement.settlement import Settlement
+from gpubroker.management.states import OrderStatus, TransactionStatus
+from gpubroker.management.trades import Trades
+from gpubroker.management.transaction import Transaction
+from gpubroker.management.volumes import Volumes
+from infra.rules import templates
+from tests.faults.driver import World, message
+
+USD = 1_000_000
+SERVICE = Caller(Role.SERVICE, "svc_tier", "svc_tier", Plan.ENTERPRISE, frozenset({"management:write"}), "svc_tier")
+ADMIN = Caller(Role.ADMIN, "usr_admin", "usr_admin", Plan.ENTERPRISE, frozenset({"admin:*"}), "usr_admin")
+BANK = BankAccount("Acme GPU Ltd", iban="DE89370400440532013000", bic="COBADEFFXXX")
+TERMS = Terms(0, Decimal("0.5"), Decimal("0.5"))
+
+
+@dataclass
+class SettlementWorld(World):
+    template_path: ClassVar[Path] = templates.ROOT / "infra" / "management.yaml"
+    machine_names: ClassVar[tuple[str, ...]] = ("TransactionToPayoutStateMachine",)
+
+    shelf: dict[str, bytes] = field(default_factory=dict)
+    puts: int = 0
+
+    def aws(self, client: Any, operation: str, arguments: dict[str, Any], real: Callable[..., Any]) -> Any:
+        def stored(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+            if operation != "PutObject":
+                return real(client, operation, arguments)
+            self.shelf[arguments["Key"]] = arguments["Body"]
+            self.puts += 1
+            return {}
+
+        return super().aws(client, operation, arguments, stored)
+
+    def sweep(self, *, providers: tuple[str, ...] = ()) -> None:
+        self.function("SweepSettlementsFunction", {})
+        self.settle()
+
+    def on_event(self, event: dict[str, Any]) -> None:
+        pattern = self.template["StartSettlementFunction"]["Properties"]["Events"]["Work"]["Properties"]["Pattern"]
+        if event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]:
+            self.later("StartSettlementFunction", event, tries=3)
+        pattern = self.template["FactsForSettlement"]["Properties"]["EventPattern"]
+        if event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]:
+            told = {"Records": [message(json.dumps(event))]}
+            self.later("FollowTransactionsFunction", told, tries=40, again=180)
+
+    # ------------------------------------------------------------ what is there before
+
+    def credit(self, account: str, amount: int) -> None:
+        book().open(account)
+        name = f"fund:{account}:{len(self.log)}:{self.now.isoformat()}"
+        book().transfer(Transfer(name, "deposit", (Leg("house:clearing", account, amount),)))
+
+    def trade(
+        self,
+        buyer: str,
+        seller: str = "seller:acme",
+        amount: int = 1000 * USD,
+        *,
+        fees: Fees = Fees(5 * USD, 5 * USD),
+        status: TransactionStatus = TransactionStatus.COMPLETED,
+        rental: bool = False,
+        name: str = "1",
+    ) -> str:
+        """An order and its transaction, as the processing tier or a rental tells of them; the transaction's id."""
+        order_id, transaction_id = f"ord-{buyer}", f"txn-{buyer}-{name}"
+        told = OrderUpdate(order_id, buyer, OrderStatus.COMPLETED, 10 * amount, seller)
+        Trades().change_order(buyer, order_id, lambda before: before or new_order(told, TERMS, now=self.now))
+        made = Transaction(
+            transaction_id=transaction_id,
+            order_id=order_id,
+            user_id=buyer,
+            seller_id=seller,
+            status=status,
+            amount=amount,
+            fees=fees,
+            fee_version=0,
+            created_at=self.now,
+            updated_at=self.now,
+            source="rental" if rental else "api",
+        )
+        if rental:
+            escrowed = (Leg(buyer, f"escrow:{order_id}", amount + fees.buyer),)
+            book().transfer(Transfer(f"captured:{transaction_id}", "capture", escrowed))
+        Trades().change_transaction(buyer, order_id, transaction_id, lambda before, order: before or made)
+        return transaction_id
+
+    def paid_by_bank(self, seller: str = "seller:acme") -> None:
+        payees = composition.settlements()
+        payees.save_payee(Payee(seller, "bank_file", BANK, payees.payee(seller).version))
+
+    # ------------------------------------------------------------ what callers do
+
+    def instruct(self, transaction_id: str) -> None:
+        self.insisting(lambda: composition.settlement_desk().execute(SERVICE, transaction_id))
+
+    def reverse(self, transaction_id: str, amount: float | None = None, *, key: str = "k") -> None:
+        wanted = ReversalRequest.model_validate_json(json.dumps({"reason": "asked for"} | _amount(amount)))
+        idempotency = Idempotency.of(key, tenant="usr_admin", route="reverse", body=b"same")
+        self.insisting(lambda: composition.settlement_desk().reverse(ADMIN, transaction_id, wanted, idempotency))
+
+    def settlement(self, buyer: str, name: str = "1") -> Settlement:
+        return composition.settlements().of(buyer, f"txn-{buyer}-{name}")
+
+
+def _amount(amount: float | None) -> dict[str, float]:
+    return {} if amount is None else {"amount": amount}
+
+
+def book() -> Book:
+    return composition._book()
+
+
+def balance(account: str) -> int:
+    """What is posted to an account; 0 for one that there is not."""
+    from gpubroker.ledger.problems import AccountNotFound
+
+    try:
+        return book().account(account).posted
+    except AccountNotFound:
+        return 0
+
+
+def volume(account: str, side: Any, world: World) -> int:
+    return Volumes().of(account, side, now=world.now)
+
+
+def books_balance() -> None:
+    """Of all accounts, credits are debits (I1), nothing is held any more, and nobody but the house is below nothing."""
+    accounts = [item.value() for item in AccountItem.scan(AccountItem.sk == "ACCOUNT")]
+    assert sum(one.credits for one in accounts) == sum(one.debits for one in accounts)
+    for one in accounts:
+        assert one.held == 0, one
+        assert one.posted >= 0 or one.account_id.startswith("house:"), one
+    for item in HoldItem.scan(HoldItem.pk.exists() & HoldItem.state.exists()):
+        if item.pk.endswith("#HOLD"):
+            assert item.value().amount == 0, item.sk
+
+
+_FACTORIES = (
+    "settlement_desk",
+    "settlement_steps",
+    "settlement_starter",
+    "settlement_sweep",
+    "settlement_follower",
+    "payout_desk",
+    "payout_batch",
+    "settlements",
+    "_book",
+)
+
+
+@contextmanager
+def installed(world: SettlementWorld) -> Iterator[SettlementWorld]:
+    """The world in the place of AWS and of the clock."""
+    real = botocore.client.BaseClient._make_api_call
+
+    def aws(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
+        return world.aws(client, operation, arguments, real)
+
+    for name in _FACTORIES:
+        getattr(composition, name).cache_clear()
+    with (
+        patch.object(botocore.client.BaseClient, "_make_api_call", aws),
+        patch("gpubroker.kernel.time.utc_now", lambda: world.now),
+        patch("random.uniform", lambda low, high: (low + high) / 2),
+        patch("time.sleep", lambda _: None),
+    ):
+        yield world
+    for name in _FACTORIES:
+        getattr(composition, name).cache_clear()
+
+
+def rest(world: SettlementWorld, buyer: str, name: str = "1") -> Settlement:
+    """The settlement once it is at rest: by its workflow, or by the sweep where that did not get there."""
+    for _ in range(8):
+        found = world.settlement(buyer, name)
+        if found.state.at_rest:
+            return found
+        world.advance(minutes=70)
+        world.sweep()
+    raise AssertionError(f"{found.state} {found.changes} {world.executions} {world.log}")
+
+
+DAY = timedelta(days=1)
