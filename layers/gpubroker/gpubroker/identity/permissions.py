@@ -17,6 +17,8 @@ ALERTS_WRITE = "alerts:write"
 NOTIFICATIONS_MANAGE = "notifications:manage"
 KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
+MANAGEMENT_READ = "management:read"
+MANAGEMENT_WRITE = "management:write"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
 
@@ -32,6 +34,8 @@ SCOPES: dict[str, str] = {
     NOTIFICATIONS_MANAGE: "Read one's notifications, and say how to be told",
     KEYS_MANAGE: "Make, list and revoke API keys",
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
+    MANAGEMENT_READ: "Read orders, transactions, fees, clusters, audit and analytics",
+    MANAGEMENT_WRITE: "Tell the management tier of orders, transactions, resources, clusters and events",
     ADMIN_ALL: "Administer users, plans and service accounts",
     INTERNAL_ALL: "Call the internal API",
 }
@@ -55,7 +59,7 @@ _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
     "agent": _AGENT,
-    "service": frozenset({OFFERS_READ, RENTALS_READ, INTERNAL_ALL}),
+    "service": frozenset({OFFERS_READ, RENTALS_READ, MANAGEMENT_READ, MANAGEMENT_WRITE, INTERNAL_ALL}),
 }
 
 # (method, path) that a credential with the scope may call (305).
@@ -121,6 +125,27 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/api/v2/providers/config/integrations"),
         ("POST", "/api/v2/providers/config/integrations"),
         ("DELETE", "/api/v2/providers/config/integrations/{provider}"),
+    ),
+    MANAGEMENT_READ: (
+        ("GET", "/api/management/integration/analytics/counts"),
+        ("GET", "/api/management/integration/audit/events"),
+        ("GET", "/api/management/integration/clusters"),
+        ("GET", "/api/management/integration/fees/config"),
+        ("GET", "/api/management/integration/fees/config/versions"),
+        ("GET", "/api/management/integration/orders"),
+        ("GET", "/api/management/integration/orders/{order_id}"),
+        ("GET", "/api/management/integration/resources"),
+        ("GET", "/api/management/integration/transactions"),
+        ("GET", "/api/management/integration/transactions/{transaction_id}"),
+    ),
+    MANAGEMENT_WRITE: (
+        ("POST", "/api/management/integration/analytics/ingest"),
+        ("POST", "/api/management/integration/audit/log"),
+        ("POST", "/api/management/integration/clusters"),
+        ("DELETE", "/api/management/integration/clusters/{cluster_id}"),
+        ("POST", "/api/management/integration/orders/update"),
+        ("POST", "/api/management/integration/resources/sync"),
+        ("POST", "/api/management/integration/transactions/update"),
     ),
     ADMIN_ALL: (
         ("GET", "/api/v2/admin/users"),
