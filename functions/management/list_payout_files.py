@@ -5,11 +5,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Query
-from gpubroker.edge.error_formats import SUCCESS_FLAG
 
 from gpubroker.composition import settlement as composition
 from gpubroker.edge import cursors
 from gpubroker.edge.caller import Caller, admin
+from gpubroker.edge.error_formats import SUCCESS_FLAG
 from gpubroker.edge.http import serve
 from gpubroker.management.settlement.views import BankFilePage
 

@@ -5,12 +5,13 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Path
-from gpubroker.edge.error_formats import SUCCESS_FLAG
 
 from gpubroker.composition import settlement as composition
 from gpubroker.edge.caller import Caller, admin
+from gpubroker.edge.error_formats import SUCCESS_FLAG
 from gpubroker.edge.http import serve
 from gpubroker.management.settlement.views import SettlementView
+from gpubroker.management.wire import Id
 
 router = Router()
 
@@ -21,7 +22,7 @@ router = Router()
     summary="Start again what stands still: a settlement, or the payout of a settled one",
 )
 def rerun_settlement(
-    transaction_id: Annotated[str, Path()], caller: Annotated[Caller, Depends(admin)]
+    transaction_id: Annotated[Id, Path()], caller: Annotated[Caller, Depends(admin)]
 ) -> SettlementView:
     return composition.settlement_desk().rerun(caller, transaction_id)
 

@@ -5,20 +5,21 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
-from gpubroker.edge.error_formats import SUCCESS_FLAG
 
 from gpubroker.composition import settlement as composition
 from gpubroker.edge.caller import Caller, admin
+from gpubroker.edge.error_formats import SUCCESS_FLAG
 from gpubroker.edge.http import serve
 from gpubroker.management.settlement.requests import PayeeRequest
 from gpubroker.management.settlement.views import PayeeView
+from gpubroker.management.wire import Id
 
 router = Router()
 
 
 @router.put("/api/management/integration/payees/<seller>", tags=["settlement"], summary="Say how a seller is paid")
 def set_payee(
-    seller: Annotated[str, Path()],
+    seller: Annotated[Id, Path()],
     wanted: Annotated[PayeeRequest, Body()],
     caller: Annotated[Caller, Depends(admin)],
 ) -> PayeeView:

@@ -5,13 +5,14 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path
-from gpubroker.edge.error_formats import SUCCESS_FLAG
 
 from gpubroker.composition import settlement as composition
 from gpubroker.edge.caller import Caller, staff
+from gpubroker.edge.error_formats import SUCCESS_FLAG
 from gpubroker.edge.http import serve
 from gpubroker.management.settlement.requests import PayoutResult
 from gpubroker.management.settlement.views import PayoutView
+from gpubroker.management.wire import Id
 
 router = Router()
 
@@ -22,7 +23,7 @@ router = Router()
     summary="What the bank says of a payout: paid, or sent back",
 )
 def tell_payout_result(
-    payout_id: Annotated[str, Path()],
+    payout_id: Annotated[Id, Path()],
     told: Annotated[PayoutResult, Body()],
     caller: Annotated[Caller, Depends(staff("management:write"))],
 ) -> PayoutView:

@@ -34,6 +34,7 @@ USD = 1_000_000
 SERVICE = Caller(Role.SERVICE, "svc_tier", "svc_tier", Plan.ENTERPRISE, frozenset({"management:write"}), "svc_tier")
 ADMIN = Caller(Role.ADMIN, "usr_admin", "usr_admin", Plan.ENTERPRISE, frozenset({"admin:*"}), "usr_admin")
 BANK = BankAccount("Acme GPU Ltd", iban="DE89370400440532013000", bic="COBADEFFXXX")
+FEES = Fees(5 * USD, 5 * USD)
 TERMS = Terms(0, Decimal("0.5"), Decimal("0.5"))
 
 
@@ -81,7 +82,7 @@ class SettlementWorld(World):
         seller: str = "seller:acme",
         amount: int = 1000 * USD,
         *,
-        fees: Fees = Fees(5 * USD, 5 * USD),
+        fees: Fees = FEES,
         status: TransactionStatus = TransactionStatus.COMPLETED,
         rental: bool = False,
         name: str = "1",

@@ -1,28 +1,20 @@
 """Settlements from end to end in virtual time, and each call to AWS failing in turn."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Iterator
 
 import pytest
 
-from gpubroker.composition import settlement as composition
-from gpubroker.management.fees import Fees
-from gpubroker.management.settlement.payouts.files import BankFiles
-from gpubroker.management.settlement.payouts.payout import PayoutState
-from gpubroker.management.settlement.requests import PayoutResult
 from gpubroker.management.settlement.settlement import State
 from gpubroker.management.states import TransactionStatus
 from gpubroker.management.trades import Trades
 from tests.faults.conftest import _create
-from tests.faults.driver import Fault, empty
+from tests.faults.driver import empty
 from tests.faults.settlements import (
     USD,
     SettlementWorld,
     balance,
     books_balance,
     installed,
-    rest,
     volume,
 )
 

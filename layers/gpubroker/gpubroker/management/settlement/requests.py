@@ -1,46 +1,24 @@
 """What may be asked of settlement. The seed's own body is `{"transactionId"}`."""
 
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import Field, model_validator
 
-from gpubroker.kernel.money import MicroUsd
-from gpubroker.kernel.schemas import RequestModel
+from gpubroker.kernel.money import MicroUsd, micros
 from gpubroker.management.settlement.payouts import numbers
 from gpubroker.management.settlement.payouts.payout import BankAccount
+from gpubroker.management.wire import Amount, Id, WireRequest
 
-_PLACES = 6
-_MICRO = 1_000_000
-
-
-def _exact(value: Any) -> Any:
-    """A JSON number as the decimal that was written; pydantic would take a string for one too."""
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueError("Input should be a number")
-    exact = Decimal(str(value))
-    if exact.is_finite() and exact != round(exact, _PLACES):
-        raise ValueError("takes at most 6 decimal places")
-    return exact
+Refund = Annotated[Amount, Field(gt=0)]
 
 
-Refund = Annotated[
-    Decimal,
-    Field(gt=0, le=Decimal(1_000_000_000_000), allow_inf_nan=False),
-    BeforeValidator(_exact),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000_000_000}),
-]
-
-TransactionId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@-]*$")]
-
-
-class SettlementInstruction(RequestModel):
+class SettlementInstruction(WireRequest):
     """Settle a completed transaction."""
 
-    transactionId: TransactionId  # noqa: N815 - the seed's name
+    transaction_id: Id
 
 
-class ReversalRequest(RequestModel):
+class ReversalRequest(WireRequest):
     """amount: USD that the buyer gets back, of what they paid in all; by default all that is left of it."""
 
     amount: Refund | None = None
@@ -48,11 +26,11 @@ class ReversalRequest(RequestModel):
 
     @property
     def micros(self) -> MicroUsd | None:
-        return None if self.amount is None else int(self.amount * _MICRO)
+        return None if self.amount is None else micros(self.amount)
 
 
-class BankAccountRequest(RequestModel):
-    """Either `iban` (with `bic`, where the bank asks for it), or `account_number` and `routing_number` (ABA)."""
+class BankAccountRequest(WireRequest):
+    """Either `iban` (with `bic`, where the bank asks for it), or `accountNumber` and `routingNumber` (ABA)."""
 
     name: str = Field(min_length=1, max_length=140)
     iban: str | None = Field(None, max_length=34)
@@ -63,22 +41,22 @@ class BankAccountRequest(RequestModel):
     @model_validator(mode="after")
     def _one_kind(self) -> "BankAccountRequest":
         if (self.iban is None) == (self.account_number is None):
-            raise ValueError("takes either iban, or account_number with routing_number")
+            raise ValueError("takes either iban, or accountNumber with routingNumber")
         if self.iban is not None and not numbers.is_iban(self.iban):
             raise ValueError("iban is no valid IBAN")
         if self.bic is not None and not numbers.is_bic(self.bic):
             raise ValueError("bic is no valid BIC")
         if self.account_number is not None and not numbers.is_account_number(self.account_number):
-            raise ValueError("account_number has characters that none has")
+            raise ValueError("accountNumber has characters that none has")
         if self.account_number is not None and not numbers.is_routing_number(self.routing_number or ""):
-            raise ValueError("routing_number is no valid ABA routing number")
+            raise ValueError("routingNumber is no valid ABA routing number")
         return self
 
     def value(self) -> BankAccount:
         return BankAccount(self.name, self.iban, self.bic, self.account_number, self.routing_number)
 
 
-class PayeeRequest(RequestModel):
+class PayeeRequest(WireRequest):
     """How a seller is paid from now on."""
 
     method: Literal["account", "bank_file"]
@@ -87,11 +65,11 @@ class PayeeRequest(RequestModel):
     @model_validator(mode="after")
     def _complete(self) -> "PayeeRequest":
         if (self.method == "bank_file") != (self.bank_account is not None):
-            raise ValueError("bank_account is needed for the method bank_file, and for no other")
+            raise ValueError("bankAccount is needed for the method bank_file, and for no other")
         return self
 
 
-class PayoutResult(RequestModel):
+class PayoutResult(WireRequest):
     """What the bank says of an entry."""
 
     status: Literal["paid", "returned"]

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from gpubroker.kernel.caller import Caller, Role
+from gpubroker.kernel.errors import Problem
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.ids import named_id
 from gpubroker.kernel.schemas import View
 from gpubroker.kernel.time import Clock
+from gpubroker.management.replays import replayed
 from gpubroker.management.settlement import overdue, reversing, undoing
 from gpubroker.management.settlement.instructing import Instructions
 from gpubroker.management.settlement.items import SettlementItem
@@ -22,8 +24,6 @@ from gpubroker.management.settlement.settlement import Failure, Settlement, Stat
 from gpubroker.management.settlement.transactions import Transactions
 from gpubroker.management.settlement.views import Instructed, SettlementView
 from gpubroker.management.trades import TransactionNotFound
-from gpubroker.storage import idempotency as stored
-from gpubroker.storage.transaction import AlreadyDone
 
 
 class Desk:
@@ -51,10 +51,11 @@ class Desk:
         return Instructed()
 
     def look(self, caller: Caller, transaction_id: str) -> SettlementView:
-        """A settlement with its payout and receipts: a service or an administrator sees all of it, a buyer and a seller
-        their own receipts; another's is not there. Raises SettlementNotFound, TransactionNotFound."""
+        """A settlement with its payout and receipts: administrators and management's services see all of it, a buyer
+        and a seller their own receipts; another's is not there. Raises SettlementNotFound, TransactionNotFound."""
         trade = self._transactions.trade(transaction_id)
-        everything = caller.role in (Role.SERVICE, Role.ADMIN)
+        trusted = caller.role is Role.SERVICE and (caller.may("management:read") or caller.may("internal:management"))
+        everything = caller.role is Role.ADMIN or trusted
         mine = {caller.tenant, f"seller:{caller.tenant}"} & {trade.buyer, trade.seller} if caller.tenant else set()
         if not (everything or mine):
             raise TransactionNotFound(f"There is no transaction {transaction_id}.")
@@ -87,8 +88,8 @@ class Desk:
                 )
                 return self._view(changed)
             return self._give_up(trade, wanted, caller.subject, idempotency)
-        except AlreadyDone:
-            return SettlementView.model_validate(stored.replay(SettlementItem, idempotency))
+        except Problem as problem:
+            return SettlementView.model_validate(replayed(SettlementItem, idempotency, problem))
 
     def rerun(self, caller: Caller, transaction_id: str) -> SettlementView:
         """Start again what stands still: a refused or undone settlement anew, one under way by another workflow, and

@@ -6,35 +6,35 @@ A bank account is shown by its last four characters.
 from typing import Literal
 
 from gpubroker.kernel.money import MicroUsd, usd
-from gpubroker.kernel.schemas import View
 from gpubroker.kernel.time import iso
 from gpubroker.management.settlement.payouts.file import BankFile, FileState
 from gpubroker.management.settlement.payouts.payout import Payout, PayoutState
 from gpubroker.management.settlement.payouts.port import Payee
 from gpubroker.management.settlement.receipts import Receipt
 from gpubroker.management.settlement.settlement import Settlement, State
+from gpubroker.management.wire import WireView
 
 
-class Instructed(View):
+class Instructed(WireView):
     """The seed's answer."""
 
     success: Literal[True] = True
     message: Literal["Settlement instruction received"] = "Settlement instruction received"
 
 
-class StateView(View):
+class StateView(WireView):
     state: State
     at: str
     detail: str | None
 
 
-class ReceiptLineView(View):
+class ReceiptLineView(WireView):
     text: str
     amount: float
     amount_micros: MicroUsd
 
 
-class ReceiptView(View):
+class ReceiptView(WireView):
     """kind: `payment` and `refund` are the buyer's, `proceeds` and `deduction` the seller's."""
 
     receipt_id: str
@@ -62,7 +62,7 @@ class ReceiptView(View):
         )
 
 
-class PayoutView(View):
+class PayoutView(WireView):
     payout_id: str
     method: str
     state: PayoutState
@@ -90,7 +90,7 @@ class PayoutView(View):
         )
 
 
-class ReversalView(View):
+class ReversalView(WireView):
     """refund: what the buyer got back; of it, what came from the house's fees, from the seller, and what the house paid
     for the seller, who owes it since."""
 
@@ -106,7 +106,7 @@ class ReversalView(View):
     owed_micros: MicroUsd
 
 
-class SettlementView(View):
+class SettlementView(WireView):
     """state by state, with times, amounts and receipts. reason and detail: why it was refused or undone."""
 
     transaction_id: str
@@ -184,7 +184,7 @@ class SettlementView(View):
         )
 
 
-class PayeeView(View):
+class PayeeView(WireView):
     seller: str
     method: str
     name: str | None
@@ -205,7 +205,7 @@ class PayeeView(View):
         )
 
 
-class BankFileView(View):
+class BankFileView(WireView):
     """payouts: in the answer about one file, all that is in it, as it is now."""
 
     file_id: str
@@ -235,6 +235,6 @@ class BankFileView(View):
         )
 
 
-class BankFilePage(View):
+class BankFilePage(WireView):
     files: list[BankFileView]
     next_cursor: str | None = None
