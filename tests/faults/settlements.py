@@ -1,5 +1,6 @@
 """The world of settlements under faults: infra/management.yaml, management's books and the ledger in one account."""
 
+import heapq
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import botocore.client
 from gpubroker.composition import settlement as composition
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.idempotency import Idempotency
+from gpubroker.ledger.accounts import State as AccountState
 from gpubroker.ledger.book import Book, Leg, Transfer
 from gpubroker.ledger.items import AccountItem, HoldItem
 from gpubroker.management.fees import Fees
@@ -55,6 +57,12 @@ class SettlementWorld(World):
             return {}
 
         return super().aws(client, operation, arguments, stored)
+
+    def step(self) -> None:
+        """The next thing that happens by itself."""
+        moment, _, action = heapq.heappop(self._queue)
+        self.now = max(self.now, moment)
+        action()
 
     def sweep(self, *, providers: tuple[str, ...] = ()) -> None:
         self.function("SweepSettlementsFunction", {})
@@ -109,6 +117,18 @@ class SettlementWorld(World):
             book().transfer(Transfer(f"captured:{transaction_id}", "capture", escrowed))
         Trades().change_transaction(buyer, order_id, transaction_id, lambda before, order: before or made)
         return transaction_id
+
+    def spend(self, account: str, amount: int) -> None:
+        """Money leaves an account some other way."""
+        book().transfer(Transfer(f"spent:{account}:{amount}", "withdrawal", (Leg(account, "house:clearing", amount),)))
+
+    def freeze(self, account: str) -> None:
+        book().set_state(account, AccountState.FROZEN)
+
+    def finalised(self, buyer: str, cost: int) -> None:
+        """A rental's cost is confirmed, and the bus tells of it."""
+        detail = {"rental_id": f"ord-{buyer}", "user_id": buyer, "data": {"final_cost_micros": cost}}
+        self.on_event({"source": "gpubroker.rentals", "detail-type": "RentalFinalised", "detail": detail})
 
     def paid_by_bank(self, seller: str = "seller:acme") -> None:
         payees = composition.settlements()
