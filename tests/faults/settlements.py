@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import patch
 
+import boto3
 import botocore.client
+import pytest
 
 from gpubroker.composition import settlement as composition
 from gpubroker.kernel.caller import Caller, Plan, Role
@@ -30,6 +32,7 @@ from gpubroker.management.trades import Trades
 from gpubroker.management.transaction import Transaction
 from gpubroker.management.volumes import Volumes
 from infra.rules import templates
+from tests.faults.conftest import _create
 from tests.faults.driver import World, message
 
 USD = 1_000_000
@@ -38,6 +41,16 @@ ADMIN = Caller(Role.ADMIN, "usr_admin", "usr_admin", Plan.ENTERPRISE, frozenset(
 BANK = BankAccount("Acme GPU Ltd", iban="DE89370400440532013000", bic="COBADEFFXXX")
 FEES = Fees(5 * USD, 5 * USD)
 TERMS = Terms(0, Decimal("0.5"), Decimal("0.5"))
+
+VARIABLES = {
+    "MANAGEMENT_TABLE": "management-under-faults",
+    "LEDGER_TABLE": "ledger-under-faults",
+    "TRANSACTION_TO_PAYOUT_STATE_MACHINE": "TransactionToPayoutStateMachine",
+    "PAYOUT_FILES": "payout-files",
+    "PAYOUT_DEBTOR_NAME": "GPUBROKER",
+    "PAYOUT_DEBTOR_IBAN": "GB33BUKB20201555555555",
+    "PAYOUT_DEBTOR_BIC": "BUKBGB22",
+}
 
 
 @dataclass
@@ -81,7 +94,7 @@ class SettlementWorld(World):
 
     def credit(self, account: str, amount: int) -> None:
         book().open(account)
-        name = f"fund:{account}:{len(self.log)}:{self.now.isoformat()}"
+        name = f"fund:{account}:{next(self._order)}"
         book().transfer(Transfer(name, "deposit", (Leg("house:clearing", account, amount),)))
 
     def trade(
@@ -93,12 +106,12 @@ class SettlementWorld(World):
         fees: Fees = FEES,
         status: TransactionStatus = TransactionStatus.COMPLETED,
         rental: bool = False,
+        told: bool = False,
         name: str = "1",
     ) -> str:
         """An order and its transaction, as the processing tier or a rental tells of them; the transaction's id."""
         order_id, transaction_id = f"ord-{buyer}", f"txn-{buyer}-{name}"
-        told = OrderUpdate(order_id, buyer, OrderStatus.COMPLETED, 10 * amount, seller)
-        Trades().change_order(buyer, order_id, lambda before: before or new_order(told, TERMS, now=self.now))
+        order = OrderUpdate(order_id, buyer, OrderStatus.COMPLETED, 10 * amount, seller)
         made = Transaction(
             transaction_id=transaction_id,
             order_id=order_id,
@@ -112,10 +125,15 @@ class SettlementWorld(World):
             updated_at=self.now,
             source="rental" if rental else "api",
         )
-        if rental:
-            escrowed = (Leg(buyer, f"escrow:{order_id}", amount + fees.buyer),)
-            book().transfer(Transfer(f"captured:{transaction_id}", "capture", escrowed))
-        Trades().change_transaction(buyer, order_id, transaction_id, lambda before, order: before or made)
+
+        def tell() -> None:
+            if rental:
+                escrowed = (Leg(buyer, f"escrow:{order_id}", amount + fees.buyer),)
+                book().transfer(Transfer(f"captured:{transaction_id}", "capture", escrowed))
+            Trades().change_order(buyer, order_id, lambda before: before or new_order(order, TERMS, now=self.now))
+            Trades().change_transaction(buyer, order_id, transaction_id, lambda before, order: before or made)
+
+        self.insisting(tell) if told else tell()
         return transaction_id
 
     def spend(self, account: str, amount: int) -> None:
@@ -124,6 +142,11 @@ class SettlementWorld(World):
 
     def freeze(self, account: str) -> None:
         book().set_state(account, AccountState.FROZEN)
+
+    def daily(self) -> None:
+        """What the schedule does, tried again as Lambda does it."""
+        self.later("FilePayoutsFunction", {}, tries=3)
+        self.settle(within=timedelta(minutes=30))
 
     def finalised(self, buyer: str, cost: int) -> None:
         """A rental's cost is confirmed, and the bus tells of it."""
@@ -150,6 +173,24 @@ class SettlementWorld(World):
 
 def _amount(amount: float | None) -> dict[str, float]:
     return {} if amount is None else {"amount": amount}
+
+
+@contextmanager
+def open_books() -> Iterator[None]:
+    """The two tables, and where everything is."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in VARIABLES.items():
+            environment.setenv(name, value)
+        for table in ("management-under-faults", "ledger-under-faults"):
+            _create(table)
+        yield
+        for table in ("management-under-faults", "ledger-under-faults"):
+            boto3.client("dynamodb").delete_table(TableName=table)
+
+
+def told(world: World, kind: str) -> int:
+    """How many events of a kind there were, each once however often the relay sent it."""
+    return len({event["detail"]["event_id"] for event in world.events if event["detail-type"] == kind})
 
 
 def book() -> Book:
@@ -225,6 +266,3 @@ def rest(world: SettlementWorld, buyer: str, name: str = "1") -> Settlement:
         world.advance(minutes=70)
         world.sweep()
     raise AssertionError(f"{found.state} {found.changes} {world.executions} {world.log}")
-
-
-DAY = timedelta(days=1)

@@ -13,9 +13,8 @@ from gpubroker.management.settlement.requests import PayoutResult
 from gpubroker.management.settlement.settlement import State
 from gpubroker.management.states import TransactionStatus
 from gpubroker.management.trades import Trades
-from tests.faults.conftest import _create
 from tests.faults.driver import empty
-from tests.faults.settlements import ADMIN, USD, SettlementWorld, balance, books_balance, installed, volume
+from tests.faults.settlements import ADMIN, USD, SettlementWorld, balance, books_balance, installed, open_books, volume
 
 FEE = 5 * USD
 PRICE = 1000 * USD
@@ -23,21 +22,8 @@ PRICE = 1000 * USD
 
 @pytest.fixture(scope="module")
 def books(account: None) -> Iterator[None]:
-    patch = pytest.MonkeyPatch()
-    for name, value in {
-        "MANAGEMENT_TABLE": "management-under-faults",
-        "LEDGER_TABLE": "ledger-under-faults",
-        "TRANSACTION_TO_PAYOUT_STATE_MACHINE": "TransactionToPayoutStateMachine",
-        "PAYOUT_FILES": "payout-files",
-        "PAYOUT_DEBTOR_NAME": "GPUBROKER",
-        "PAYOUT_DEBTOR_IBAN": "GB33BUKB20201555555555",
-        "PAYOUT_DEBTOR_BIC": "BUKBGB22",
-    }.items():
-        patch.setenv(name, value)
-    for table in ("management-under-faults", "ledger-under-faults"):
-        _create(table)
-    yield
-    patch.undo()
+    with open_books():
+        yield
 
 
 @pytest.fixture
