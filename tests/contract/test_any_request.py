@@ -81,6 +81,6 @@ def test_every_answer_is_a_documented_one(case: Any, house: House, callers: Call
 def _who(path: str) -> str:
     if path.startswith("/internal/"):
         return "service"
-    if path.startswith("/api/v2/admin") or "service-accounts" in path:
+    if path.startswith(("/api/v2/admin", "/api/management")) or "service-accounts" in path:
         return "admin"
     return "enterprise"

@@ -40,6 +40,7 @@ class Things:
     alerts: dict[str, str] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -52,9 +53,10 @@ class Things:
             "alert_id": self.alerts,
             "device_id": self.devices,
             "notification_id": self.notifications,
+            "cluster_id": self.clusters,
         }.get(name)
         if mine is not None:
-            return mine.get(kind, mine["free"])
+            return mine.get(kind) or mine.get("free") or next(iter(mine.values()))
         fixed = {
             "name": "style.css",
             "provider": "vastai",
@@ -64,6 +66,8 @@ class Things:
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
             "delivery_id": self.delivery_id,
+            "order_id": ORDER["orderId"],
+            "transaction_id": "txn-1",
         }
         return fixed[name]
 
@@ -78,6 +82,7 @@ BODIES: dict[Route, Any] = {
     ("POST", "/api/v2/webhooks/{webhook_id}/replay"): {"since": "2026-01-01T00:00:00Z"},
     ("POST", "/api/v2/auth/password/change"): {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
 }
+ORDER: dict[str, Any] = {"orderId": "ord-1", "userId": "usr_1", "status": "pending", "amount": 10}
 QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
 
 
@@ -99,6 +104,14 @@ def things(house: House, callers: Callers) -> Things:
         found.alerts[kind] = _made(house, "/api/v2/alerts", alert, callers[kind])["alert_id"]
         found.devices[kind] = _made(house, "/api/v2/notifications/devices", device, callers[kind])["device_id"]
         found.notifications[kind] = notified(callers[kind].tenant)
+    integration, staff = "/api/management/integration", callers["service"]
+    _made(house, f"{integration}/orders/update", ORDER, staff)
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    _made(house, f"{integration}/transactions/update", trade, staff)
+    for kind in ("service", "admin"):
+        found.clusters[kind] = f"of-{kind}"
+        cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}
+        _made(house, f"{integration}/clusters", cluster, staff)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     return found

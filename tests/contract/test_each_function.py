@@ -22,6 +22,7 @@ from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
+from tests.contract.management.day import tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
 from tests.contract.test_authorisation import notified
@@ -313,6 +314,8 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     accepted = day.ask("notify_price_alert", "service", wanted_notice).json()
     assert accepted["channels"] == {"inbox": "queued", "email": "off", "push": "off"}
     day.ask("notify_rental_status", "service", told | {"rental_id": "ren_1", "status_change": "ready"})
+
+    tell_management(day)
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

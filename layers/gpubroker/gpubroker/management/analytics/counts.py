@@ -66,14 +66,10 @@ class Analytics:
     def counts(
         self, event_type: str, granularity: Granularity, since: datetime, until: datetime
     ) -> list[tuple[datetime, int]]:
-        """How many came in each whole hour or day that begins in [since, until), zeros included."""
+        """How many came in each hour or day that [since, until) touches, zeros included."""
         first, sums = _start(since, granularity), defaultdict[str, int](int)
-        if first < since:
-            first += _step(granularity)
-        low, high = f"{_slot(first, granularity)}#", f"{_slot(until, granularity)}#~"
-        for item in CountItem.query(
-            _pk(event_type, granularity), CountItem.sk.between(low, high), consistent_read=True
-        ):
+        among = CountItem.sk.between(f"{_slot(first, granularity)}#", f"{_slot(until, granularity)}#~")
+        for item in CountItem.query(_pk(event_type, granularity), among, consistent_read=True):
             sums[item.sk.partition("#")[0]] += int(item.events)
         return [(slot, sums[_slot(slot, granularity)]) for slot in _slots(first, until, granularity)]
 
