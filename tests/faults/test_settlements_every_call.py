@@ -14,6 +14,7 @@ import pytest
 from gpubroker.composition import settlement as composition
 from gpubroker.management.fees import Fees
 from gpubroker.management.settlement.payouts.files import BankFiles
+from gpubroker.management.settlement.payouts.pain001 import bank_id
 from gpubroker.management.settlement.payouts.payout import PayoutState
 from gpubroker.management.settlement.settlement import State
 from gpubroker.management.states import TransactionStatus
@@ -187,7 +188,7 @@ def _check_payout(run: Run, shown: str) -> None:
     assert len(files) == len(set(files)), shown
     written = b"".join(run.world.shelf.values())
     for payout_id in files:
-        assert written.count(f"<InstrId>{payout_id}</InstrId>".encode()) == 1, shown
+        assert written.count(f"<InstrId>{bank_id(payout_id)}</InstrId>".encode()) == 1, shown
         assert composition.settlements().payout(payout_id).state is PayoutState.FILED, shown
 
 

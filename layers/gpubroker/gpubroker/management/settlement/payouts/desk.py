@@ -5,6 +5,7 @@ from gpubroker.kernel.errors import Conflict, Invalid
 from gpubroker.kernel.time import Clock
 from gpubroker.management.settlement import facts
 from gpubroker.management.settlement.payouts.files import BankFiles
+from gpubroker.management.settlement.payouts.pain001 import our_id
 from gpubroker.management.settlement.payouts.payout import PayoutState
 from gpubroker.management.settlement.payouts.port import Payee
 from gpubroker.management.settlement.ports import FundsRefused
@@ -37,11 +38,14 @@ class PayoutDesk:
         return PayeeView.of(saved, self._settlements.owed_by(seller))
 
     def result(self, payout_id: str, told: PayoutResult) -> PayoutView:
-        """What the bank says; told again, nothing happens. Raises PayoutNotFound, PayoutResultRefused."""
+        """What the bank says of a payout, which it may name as its file does; told again, nothing happens.
+
+        Raises PayoutNotFound, PayoutResultRefused.
+        """
         result = PayoutState(told.status)
         try:
             payout = self._settlements.change_payout(
-                payout_id,
+                our_id(payout_id),
                 lambda one: heard(one, result, self._clock(), reference=told.bank_reference, reason=told.reason),
             )
         except FundsRefused as refused:

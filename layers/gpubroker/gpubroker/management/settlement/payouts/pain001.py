@@ -17,7 +17,6 @@ from gpubroker.management.settlement.payouts.payout import BankAccount
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 _LATIN = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]")
 _NAME = 140
-_ID = 35
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +44,9 @@ def _document(file: BankFile, entries: list[Entry], debtor: Debtor) -> Iterator[
     created = file.opened_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
     yield f'<Document xmlns="{NAMESPACE}"><CstmrCdtTrfInitn>\n'
-    yield f"<GrpHdr><MsgId>{_text(file.file_id, _ID)}</MsgId><CreDtTm>{created}</CreDtTm>{counts}"
+    yield f"<GrpHdr><MsgId>{bank_id(file.file_id)}</MsgId><CreDtTm>{created}</CreDtTm>{counts}"
     yield f"<InitgPty><Nm>{_text(debtor.name, _NAME)}</Nm></InitgPty></GrpHdr>\n"
-    yield f"<PmtInf><PmtInfId>{_text(file.file_id, _ID)}</PmtInfId><PmtMtd>TRF</PmtMtd>{counts}"
+    yield f"<PmtInf><PmtInfId>{bank_id(file.file_id)}</PmtInfId><PmtMtd>TRF</PmtMtd>{counts}"
     yield f"<ReqdExctnDt><Dt>{file.opened_at:%Y-%m-%d}</Dt></ReqdExctnDt>"
     yield f"<Dbtr><Nm>{_text(debtor.name, _NAME)}</Nm></Dbtr>"
     yield f"<DbtrAcct><Id><IBAN>{debtor.iban}</IBAN></Id></DbtrAcct>"
@@ -59,7 +58,8 @@ def _document(file: BankFile, entries: list[Entry], debtor: Debtor) -> Iterator[
 
 def _transfer(entry: Entry) -> Iterator[str]:
     payee = entry.bank_account
-    yield f"<CdtTrfTxInf><PmtId><InstrId>{entry.payout_id}</InstrId><EndToEndId>{entry.payout_id}</EndToEndId></PmtId>"
+    payout_id = bank_id(entry.payout_id)
+    yield f"<CdtTrfTxInf><PmtId><InstrId>{payout_id}</InstrId><EndToEndId>{payout_id}</EndToEndId></PmtId>"
     yield f'<Amt><InstdAmt Ccy="USD">{cents(entry.amount)}</InstdAmt></Amt>'
     if agent := _agent(payee):
         yield f"<CdtrAgt><FinInstnId>{agent}</FinInstnId></CdtrAgt>"
@@ -76,6 +76,16 @@ def _agent(payee: BankAccount) -> str:
         member = f"<ClrSysId><Cd>USABA</Cd></ClrSysId><MmbId>{payee.routing_number}</MmbId>"
         return f"<ClrSysMmbId>{member}</ClrSysMmbId>"
     return ""
+
+
+def bank_id(an_id: str) -> str:
+    """An id of ours (30 characters, of 35 that there may be) as banks take it: they know no underscore."""
+    return an_id.replace("_", "-")
+
+
+def our_id(told: str) -> str:
+    """The id of ours that a bank names; one that is ours already stays."""
+    return told.replace("-", "_", 1)
 
 
 def cents(amount: MicroUsd) -> str:
