@@ -7,7 +7,7 @@ policies allow, on the resource that they name. What is missing there shows on A
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,7 +22,7 @@ from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
-from tests.contract.management.day import tell_management
+from tests.contract.management.day import settle_trades, tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
 from tests.contract.test_authorisation import notified
@@ -148,11 +148,22 @@ class Day:
         self.called: set[Call] = set()
         self.wrong: list[str] = []
 
-    def ask(self, name: str, who: str = "anonymous", body: Any = None, query: str = "", /, **path: str) -> Reply:
+    def ask(
+        self,
+        name: str,
+        who: str = "anonymous",
+        body: Any = None,
+        query: str = "",
+        /,
+        headers: Mapping[str, str] | None = None,
+        **path: str,
+    ) -> Reply:
         endpoint = self._by_name[name]
         target = re.sub(r"\{(\w+)\}", lambda match: path[match[1]], endpoint.path) + query
         with as_deployed(endpoint) as made:
-            reply = self._house.call(endpoint.method, target, token=self._callers[who].token, body=body)
+            reply = self._house.call(
+                endpoint.method, target, token=self._callers[who].token, body=body, headers=headers
+            )
         self.served.add(name)
         self.called |= made
         if reply.status >= 400:
@@ -316,6 +327,7 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("notify_rental_status", "service", told | {"rental_id": "ren_1", "status_change": "ready"})
 
     tell_management(day)
+    settle_trades(day)
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")
