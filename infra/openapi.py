@@ -22,6 +22,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 from gpubroker.edge.error_formats import PROBLEM_DOCUMENT, SUCCESS_FLAG, ErrorFormat
 from gpubroker.edge.http import Answer
 from gpubroker.edge.idempotency import idempotency_key, required_idempotency_key
+from gpubroker.kernel.errors import Invalid
 from infra.answers import ALSO, ANSWERS, CONTENT_TYPES, TABLES
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,7 +34,8 @@ DESCRIPTION = """\
 Finds, ranks, rents, meters and ends GPUs across many clouds.
 
 Amounts are USD as JSON numbers; fields that end in `_micros` say the same exactly, as integer micro-dollars.
-Errors are problem documents (RFC 9457) with a stable `type`. Lists are read with `limit` and an opaque `cursor`.
+Errors are problem documents (RFC 9457) with a stable `type`; the management tier says them in its own form.
+Lists are read with `limit` and an opaque `cursor`.
 Writes take an `Idempotency-Key`: the same key and body gives the stored answer again.
 Limits are per second and by plan (free 10, pro 100, enterprise 1000), for callers without credentials by address.
 """
@@ -275,7 +277,9 @@ def _operation(generated: Json, endpoint: Endpoint) -> Json:
         operation["security"] = [{}, *credentials]
     dependencies = endpoint.dependencies()
     if idempotency_key in dependencies or required_idempotency_key in dependencies:
-        operation.setdefault("parameters", []).append(_idempotency(required=required_idempotency_key in dependencies))
+        operation.setdefault("parameters", []).append(
+            _idempotency(required_idempotency_key in dependencies, endpoint.handler.errors)
+        )
     operation["responses"] = _responses(operation["responses"], operation, endpoint)
     return dict(sorted(operation.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else 99))
 
@@ -283,12 +287,13 @@ def _operation(generated: Json, endpoint: Endpoint) -> Json:
 _ORDER = ["tags", "summary", "description", "operationId", "security", "parameters", "requestBody", "responses"]
 
 
-def _idempotency(*, required: bool) -> Json:
+def _idempotency(required: bool, errors: ErrorFormat) -> Json:
+    reused = errors.status_of(Invalid())
     return {
         "name": "Idempotency-Key",
         "in": "header",
         "required": required,
-        "description": "Same key and body: the stored answer again. Same key, another body: 422.",
+        "description": f"Same key and body: the stored answer again. Same key, another body: {reused}.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21\\x23-\\x7e]+$"},
     }
 
@@ -347,7 +352,9 @@ def _problems() -> Json:
         for status, text in PROBLEMS.items():
             if errors is SUCCESS_FLAG and status == "422":
                 continue
-            told = "Malformed or wrong; the text names the field." if (errors, status) == (SUCCESS_FLAG, "400") else text
+            told = (
+                "Malformed or wrong; the text names the field." if (errors, status) == (SUCCESS_FLAG, "400") else text
+            )
             problems[_of_format(name) + status] = {"description": told, "content": content}
         retry = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
         problems[f"{_of_format(name)}429"]["headers"] = retry

@@ -18,7 +18,7 @@ router = Router()
 
 @router.post(
     "/api/management/integration/settlement/execute",
-    tags=["settlement"],
+    tags=["management"],
     summary="Settle a completed transaction",
 )
 def execute_settlement(

@@ -16,7 +16,7 @@ from gpubroker.management.wire import Id
 router = Router()
 
 
-@router.get("/api/management/integration/payees/<seller>", tags=["settlement"], summary="How a seller is paid")
+@router.get("/api/management/integration/payees/<seller>", tags=["management"], summary="How a seller is paid")
 def get_payee(seller: Annotated[Id, Path()], caller: Annotated[Caller, Depends(admin)]) -> PayeeView:
     return composition.payout_desk().payee(seller)
 

@@ -18,7 +18,7 @@ router = Router()
 
 @router.get(
     "/api/management/integration/payouts/files/<file_id>",
-    tags=["settlement"],
+    tags=["management"],
     summary="A bank file and the payouts in it",
 )
 def get_payout_file(file_id: Annotated[Id, Path()], caller: Annotated[Caller, Depends(admin)]) -> BankFileView:

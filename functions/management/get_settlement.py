@@ -18,7 +18,7 @@ router = Router()
 
 @router.get(
     "/api/management/integration/settlement/<transaction_id>",
-    tags=["settlement"],
+    tags=["management"],
     summary="A settlement, state by state",
 )
 def get_settlement(

@@ -17,7 +17,7 @@ router = Router()
 _QUERY = "bank files, newest first"
 
 
-@router.get("/api/management/integration/payouts/files", tags=["settlement"], summary="Bank files, the newest first")
+@router.get("/api/management/integration/payouts/files", tags=["management"], summary="Bank files, the newest first")
 def list_payout_files(
     caller: Annotated[Caller, Depends(admin)],
     limit: Annotated[int, Query(ge=1, le=100)] = 20,

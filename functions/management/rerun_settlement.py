@@ -18,7 +18,7 @@ router = Router()
 
 @router.post(
     "/api/management/integration/settlement/<transaction_id>/rerun",
-    tags=["settlement"],
+    tags=["management"],
     summary="Start again what stands still: a settlement, or the payout of a settled one",
 )
 def rerun_settlement(

@@ -21,7 +21,7 @@ router = Router()
 
 @router.post(
     "/api/management/integration/settlement/<transaction_id>/reverse",
-    tags=["settlement"],
+    tags=["management"],
     summary="Give a settled transaction back, in part or whole; undo one that is under way",
 )
 def reverse_settlement(

@@ -17,7 +17,7 @@ from gpubroker.management.wire import Id
 router = Router()
 
 
-@router.put("/api/management/integration/payees/<seller>", tags=["settlement"], summary="Say how a seller is paid")
+@router.put("/api/management/integration/payees/<seller>", tags=["management"], summary="Say how a seller is paid")
 def set_payee(
     seller: Annotated[Id, Path()],
     wanted: Annotated[PayeeRequest, Body()],

@@ -19,7 +19,7 @@ router = Router()
 
 @router.post(
     "/api/management/integration/payouts/<payout_id>/result",
-    tags=["settlement"],
+    tags=["management"],
     summary="What the bank says of a payout: paid, or sent back",
 )
 def tell_payout_result(

@@ -43,6 +43,7 @@ class Things:
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -56,6 +57,7 @@ class Things:
             "device_id": self.devices,
             "notification_id": self.notifications,
             "cluster_id": self.clusters,
+            "account_id": self.accounts,
         }.get(name)
         if mine is not None:
             return mine.get(kind) or mine.get("free") or next(iter(mine.values()))
@@ -73,6 +75,11 @@ class Things:
             "seller": "seller:acme",
             "payout_id": "pay_1",
             "file_id": "pof_1",
+            "plan_id": "standard",
+            "version": "1",
+            "code": "NOBODYS",
+            "discount_id": "dsc_00000000000000000000000000",
+            "credit_id": "crd_00000000000000000000000000",
         }
         return fixed[name]
 
@@ -95,6 +102,7 @@ QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@exampl
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
     found = Things(user_id=callers["other"].tenant)
+    found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
         wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]

@@ -191,6 +191,11 @@ def test_events_are_counted_by_type_and_time_each_request_once(ask: Ask) -> None
     assert counts(ask, "never.seen")["total"] == 0
 
 
+def test_a_secret_is_no_type_of_events(ask: Ask) -> None:
+    reply = ask("POST", "/analytics/ingest", {"eventType": "sk_live_0123456789abcdef", "eventData": {}})
+    assert (reply.status, "eventType" in reply.json()["error"]) == (400, True)
+
+
 def test_too_long_a_span_is_refused(ask: Ask) -> None:
     now = utc_now()
     for granularity, days in (("hour", 32), ("day", 367)):

@@ -99,7 +99,9 @@ def test_what_has_failed_counts_no_more(trades: Trades) -> None:
     assert trades.order("ord-1").traded == 1000 * USD
 
 
-def test_of_many_transactions_at_once_no_more_are_taken_than_the_order_is_worth(table: Any) -> None:
+def test_of_many_transactions_at_once_no_more_are_taken_than_the_order_is_worth(
+    table: Any, one_call_at_a_time: None
+) -> None:
     tell(Trades(), told_order(amount=5 * USD))
     refused: list[str] = []
 

@@ -145,6 +145,14 @@ def test_the_number_of_a_card_goes_as_a_number_too() -> None:
     ]
 
 
+def test_a_number_of_tokens_is_kept_and_a_pin_is_not() -> None:
+    told = {"prompt_tokens": 512, "total_tokens": 1.5, "has_password": True, "token": None, "secretCount": 3}
+    assert without_secrets(told) == told
+    assert without_secrets({"pin": 1234, "cvv": 123, "otp": 1, "card_pin": 5}) == dict.fromkeys(
+        ("pin", "cvv", "otp", "card_pin"), REMOVED
+    )
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -17,6 +17,8 @@ ALERTS_WRITE = "alerts:write"
 NOTIFICATIONS_MANAGE = "notifications:manage"
 KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
+BILLING_READ = "billing:read"
+BILLING_WRITE = "billing:write"
 MANAGEMENT_READ = "management:read"
 MANAGEMENT_WRITE = "management:write"
 ADMIN_ALL = "admin:*"
@@ -34,6 +36,8 @@ SCOPES: dict[str, str] = {
     NOTIFICATIONS_MANAGE: "Read one's notifications, and say how to be told",
     KEYS_MANAGE: "Make, list and revoke API keys",
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
+    BILLING_READ: "Read one's price plan, discounts, credits, invoices and payments; services, anybody's",
+    BILLING_WRITE: "Redeem promotions, and manage how one pays",
     MANAGEMENT_READ: "Read orders, transactions, fees, clusters, audit and analytics",
     MANAGEMENT_WRITE: "Tell the management tier of orders, transactions, resources, clusters and events",
     ADMIN_ALL: "Administer users, plans and service accounts",
@@ -50,16 +54,17 @@ _AGENT = frozenset(
         ALERTS_WRITE,
         WEBHOOKS_READ,
         WEBHOOKS_WRITE,
+        BILLING_READ,
     }
 )
-_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE}
+_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE, BILLING_WRITE}
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
     "agent": _AGENT,
-    "service": frozenset({OFFERS_READ, RENTALS_READ, MANAGEMENT_READ, MANAGEMENT_WRITE, INTERNAL_ALL}),
+    "service": frozenset({OFFERS_READ, RENTALS_READ, BILLING_READ, MANAGEMENT_READ, MANAGEMENT_WRITE, INTERNAL_ALL}),
 }
 
 # (method, path) that a credential with the scope may call (305).
@@ -126,6 +131,12 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v2/providers/config/integrations"),
         ("DELETE", "/api/v2/providers/config/integrations/{provider}"),
     ),
+    BILLING_READ: (
+        ("GET", "/api/v1/billing/accounts/{account_id}/plan"),
+        ("GET", "/api/v1/billing/accounts/{account_id}/discounts"),
+        ("GET", "/api/v1/billing/accounts/{account_id}/credits"),
+    ),
+    BILLING_WRITE: (("POST", "/api/v1/billing/promotions/{code}/redeem"),),
     MANAGEMENT_READ: (
         ("GET", "/api/management/integration/analytics/counts"),
         ("GET", "/api/management/integration/audit/events"),
@@ -148,12 +159,25 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/management/integration/transactions/update"),
     ),
     ADMIN_ALL: (
+        ("PUT", "/api/management/integration/fees/config"),
         ("GET", "/api/v2/admin/users"),
         ("GET", "/api/v2/admin/users/{user_id}"),
         ("PUT", "/api/v2/admin/users/{user_id}/plan"),
         ("PUT", "/api/v2/admin/users/{user_id}/status"),
         ("GET", "/api/v2/admin/rentals/switch"),
         ("PUT", "/api/v2/admin/rentals/switch"),
+        ("POST", "/api/v1/billing/plans"),
+        ("DELETE", "/api/v1/billing/plans/{plan_id}"),
+        ("POST", "/api/v1/billing/plans/{plan_id}/versions"),
+        ("DELETE", "/api/v1/billing/plans/{plan_id}/versions/{version}"),
+        ("PUT", "/api/v1/billing/accounts/{account_id}/plan"),
+        ("GET", "/api/v1/billing/promotions"),
+        ("POST", "/api/v1/billing/promotions"),
+        ("DELETE", "/api/v1/billing/promotions/{code}"),
+        ("POST", "/api/v1/billing/accounts/{account_id}/discounts"),
+        ("DELETE", "/api/v1/billing/accounts/{account_id}/discounts/{discount_id}"),
+        ("POST", "/api/v1/billing/accounts/{account_id}/credits"),
+        ("DELETE", "/api/v1/billing/accounts/{account_id}/credits/{credit_id}"),
         ("GET", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts/{service_id}/secret"),
@@ -164,6 +188,7 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/internal/v1/auth/service-permissions/{service_id}"),
         ("GET", "/internal/v1/providers/stats"),
         ("GET", "/internal/v1/providers/health-summary"),
+        ("GET", "/internal/v1/providers/pricing/{offer_id}"),
         ("POST", "/internal/v1/rentals/cost-estimate"),
         ("POST", "/internal/v1/rentals/finalize"),
         ("POST", "/internal/v1/notifications/price-alert"),

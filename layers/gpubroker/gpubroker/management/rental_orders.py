@@ -33,7 +33,7 @@ STATUS_OF = {
 
 
 def transaction_id_of(rental_id: str, seller_id: str | None = None) -> str:
-    """The id of a rental's transaction; of one with another seller than its order's, when that seller is given."""
+    """The id of a rental's transaction; where it has several, of each further one by its seller."""
     return named_id("txn", rental_id) if seller_id is None else named_id("txn", rental_id, seller_id)
 
 
@@ -53,7 +53,9 @@ class RentalOrders:
 
         order = self._trades.change_order(user_id, rental_id, rule)
         for seller_id, total in costs.items():
-            self._complete(order, seller_id, split_of(total, order.terms), now)
+            plain = len(costs) == 1 or seller_id == order.seller_id
+            transaction_id = transaction_id_of(rental_id, None if plain else seller_id)
+            self._complete(order, transaction_id, seller_id, split_of(total, order.terms), now)
 
     def _opened(self, rental_id: str, user_id: str, seller_id: str, now: datetime) -> Order:
         return Order(
@@ -68,10 +70,7 @@ class RentalOrders:
             source="rental",
         )
 
-    def _complete(self, order: Order, seller_id: str, split: Split, now: datetime) -> None:
-        named = None if seller_id == order.seller_id else seller_id
-        transaction_id = transaction_id_of(order.order_id, named)
-
+    def _complete(self, order: Order, transaction_id: str, seller_id: str, split: Split, now: datetime) -> None:
         def rule(before: Transaction | None, order: Order) -> Transaction:
             return before or Transaction(
                 transaction_id=transaction_id,

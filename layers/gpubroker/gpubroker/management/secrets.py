@@ -40,6 +40,8 @@ _SECRET_WORDS = frozenset(
         "totp",
     }
 )
+# What may be a secret as a number too; a number of tokens is none.
+_SECRET_NUMBERS = frozenset({"cvc", "cvv", "otp", "passcode", "passwd", "password", "pin", "pwd", "ssn", "totp"})
 _SECRET_JOINED = re.compile(
     r"apikey|accesskey|privatekey|secretkey|signingkey|sshkey|sessionid|sessionkey|cardnumber|accountnumber|clientsecret"
     r"|password|passphrase|secret|authtoken|accesstoken|refreshtoken"
@@ -67,7 +69,7 @@ def without_secrets(value: Any) -> Any:
     """The same JSON value with every secret replaced by `[removed]`."""
     if isinstance(value, dict):
         return {
-            without_secrets(key): REMOVED if names_secret(key) and part is not None else without_secrets(part)
+            without_secrets(key): REMOVED if _is_secret(key, part) else without_secrets(part)
             for key, part in value.items()
         }
     if isinstance(value, list):
@@ -83,6 +85,15 @@ def names_secret(key: str) -> bool:
     """Whether what stands under a key is a secret by its name."""
     words = [word.lower() for word in _WORDS.findall(key)]
     return not _SECRET_WORDS.isdisjoint(words) or _SECRET_JOINED.search("".join(words)) is not None
+
+
+def _is_secret(key: str, value: Any) -> bool:
+    if value is None or isinstance(value, bool):
+        return False
+    if isinstance(value, int | float):
+        words = {word.lower() for word in _WORDS.findall(key)}
+        return not _SECRET_NUMBERS.isdisjoint(words)
+    return names_secret(key)
 
 
 def _card(found: re.Match[str]) -> str:

@@ -44,9 +44,11 @@ def _number(value: Any) -> Any:
 
 def _exact(value: Any) -> Any:
     amount = _number(value)
+    if not amount.is_finite() or abs(amount) > 10 * LARGEST_USD:
+        return amount  # the bounds of the field refuse it; it could not be rounded
     if isinstance(value, float) and not value.is_integer() and abs(amount) * 10**_PLACES > _EXACT_MICROS:
         raise ValueError("has more digits than a JSON number holds exactly")
-    if amount.is_finite() and amount != round(amount, _PLACES):
+    if amount != round(amount, _PLACES):
         raise ValueError(f"takes at most {_PLACES} decimal places")
     return amount
 

@@ -67,7 +67,9 @@ class AnalyticsDesk:
         self._analytics, self._clock = analytics, clock
 
     def ingest(self, wanted: AnalyticsRequest, idempotency: Idempotency | None) -> Done:
-        """Keep and count an event. Raises Invalid on `eventData`, TooManyTypes."""
+        """Keep and count an event. Raises Invalid on `eventType` or `eventData`, TooManyTypes."""
+        if without_secrets(wanted.event_type) != wanted.event_type:
+            raise Invalid.of("eventType", "looks like a secret")
         text = canonical(without_secrets(bounded("eventData", wanted.event_data)))
         try:
             self._analytics.add(

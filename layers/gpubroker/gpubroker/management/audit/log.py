@@ -21,7 +21,7 @@ from gpubroker.management.audit.items import HEADS, EntryItem, HeadItem, Pointer
 from gpubroker.storage import idempotency as stored
 from gpubroker.storage.transaction import StaleVersion, transaction
 
-_TRIES = 40
+_TRIES = 25  # some three seconds: an API gives up after ten
 _BASE_SECONDS = 0.01
 _LONGEST_SECONDS = 0.3
 
