@@ -129,7 +129,7 @@ def test_settlement_moves_a_transaction_with_whatever_belongs_to_it(trades: Trad
     def to(status: TransactionStatus) -> Transaction:
         with writing(_item()) as tx:
             before = trades.transaction("txn-1")
-            after = trades.add_settlement_move(tx, "txn-1", status, now=NOW)
+            after = trades.add_settlement_move(tx, "usr_1", "txn-1", status, now=NOW)
             if status is TransactionStatus.SETTLED and after.version != before.version:
                 volumes.add(tx, after.user_id, "buyer", after.amount, at=NOW)
                 volumes.add(tx, after.seller_id, "seller", after.amount, at=NOW)

@@ -151,14 +151,16 @@ class Trades:
         return self._again_while_stale(transaction_id, attempt)
 
     def add_settlement_move(
-        self, tx: Writes, transaction_id: str, status: TransactionStatus, *, now: datetime
+        self, tx: Writes, user_id: str, transaction_id: str, status: TransactionStatus, *, now: datetime
     ) -> Transaction:
         """A move of settlement (transaction.settled_on) with its fact, as part of a larger transaction, which fails
         with StaleVersion when another writer was first. A move that was made before adds nothing.
 
         Raises TransactionNotFound, IllegalMove.
         """
-        before = self.transaction(transaction_id)
+        before = self.transaction_of(user_id, transaction_id)
+        if before is None:
+            raise TransactionNotFound(f"There is no transaction {transaction_id}.")
         after = settled_on(before, status, now=now)
         return after if after is before else _put_transaction(tx, before, after)
 

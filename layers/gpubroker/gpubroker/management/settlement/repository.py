@@ -198,7 +198,8 @@ class Settlements:
         for movement in step.movements:
             self._funds.add(tx, movement)
         if step.becomes is not None:
-            self._transactions.add_status(tx, settlement.transaction_id, step.becomes, settlement.changes[-1].at)
+            at = settlement.changes[-1].at
+            self._transactions.add_status(tx, settlement.buyer, settlement.transaction_id, step.becomes, at)
         if step.volume and settlement.settled_at is not None:
             amount = step.volume * settlement.shares.amount
             self._transactions.add_settled(tx, settlement.buyer, settlement.seller, amount, settlement.settled_at)

@@ -34,9 +34,9 @@ class Transactions:
         """The sum of the amounts of an order's transactions that have not failed. Raises OrderNotFound."""
         return self._trades.order(order_id).traded
 
-    def add_status(self, tx: Writes, transaction_id: str, status: str, at: datetime) -> None:
+    def add_status(self, tx: Writes, buyer: str, transaction_id: str, status: str, at: datetime) -> None:
         """The transaction comes to a status of settlement's, as part of a larger transaction. Raises IllegalMove."""
-        self._trades.add_settlement_move(tx, transaction_id, TransactionStatus(status), now=at)
+        self._trades.add_settlement_move(tx, buyer, transaction_id, TransactionStatus(status), now=at)
 
     def add_settled(self, tx: Writes, buyer: str, seller: str, amount: MicroUsd, at: datetime) -> None:
         """Count a settled amount for both (take it off when negative), as part of a larger transaction.
