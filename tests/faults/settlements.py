@@ -107,11 +107,14 @@ class SettlementWorld(World):
         status: TransactionStatus = TransactionStatus.COMPLETED,
         rental: bool = False,
         told: bool = False,
+        of: int | None = None,
         name: str = "1",
+        order: str = "",
     ) -> str:
-        """An order and its transaction, as the processing tier or a rental tells of them; the transaction's id."""
-        order_id, transaction_id = f"ord-{buyer}", f"txn-{buyer}-{name}"
-        order = OrderUpdate(order_id, buyer, OrderStatus.COMPLETED, 10 * amount, seller)
+        """An order (over `of`, where it has several) and its transaction, as the processing tier or a rental tells of
+        them; the transaction's id."""
+        order_id, transaction_id = f"ord-{buyer}{order}", f"txn-{buyer}-{name}"
+        asked = OrderUpdate(order_id, buyer, OrderStatus.COMPLETED, amount if of is None else of, seller)
         made = Transaction(
             transaction_id=transaction_id,
             order_id=order_id,
@@ -130,7 +133,7 @@ class SettlementWorld(World):
             if rental:
                 escrowed = (Leg(buyer, f"escrow:{order_id}", amount + fees.buyer),)
                 book().transfer(Transfer(f"captured:{transaction_id}", "capture", escrowed))
-            Trades().change_order(buyer, order_id, lambda before: before or new_order(order, TERMS, now=self.now))
+            Trades().change_order(buyer, order_id, lambda before: before or new_order(asked, TERMS, now=self.now))
             Trades().change_transaction(buyer, order_id, transaction_id, lambda before, order: before or made)
 
         self.insisting(tell) if told else tell()
@@ -148,9 +151,13 @@ class SettlementWorld(World):
         self.later("FilePayoutsFunction", {}, tries=3)
         self.settle(within=timedelta(minutes=30))
 
+    def close(self, account: str) -> None:
+        book().set_state(account, AccountState.CLOSED)
+
     def finalised(self, buyer: str, cost: int) -> None:
         """A rental's cost is confirmed, and the bus tells of it."""
-        detail = {"rental_id": f"ord-{buyer}", "user_id": buyer, "data": {"final_cost_micros": cost}}
+        data = {"final_cost_micros": cost, "billed_by": "gpubroker"}
+        detail = {"rental_id": f"ord-{buyer}", "user_id": buyer, "data": data}
         self.on_event({"source": "gpubroker.rentals", "detail-type": "RentalFinalised", "detail": detail})
 
     def paid_by_bank(self, seller: str = "seller:acme") -> None:

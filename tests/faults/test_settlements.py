@@ -133,8 +133,8 @@ def test_a_rental_is_settled_by_itself_out_of_its_escrow(world: SettlementWorld)
 def test_a_confirmed_cost_that_is_lower_is_given_back_once(world: SettlementWorld) -> None:
     world.credit("usr_r", 10 * USD)
     for seller, name in (("seller:vastai", "1"), ("seller:runpod", "2")):
-        world.trade("usr_r", seller, 2 * USD, fees=Fees(10_000, 10_000), rental=True, name=name)
-    world.finalised("usr_r", 3_000_000)  # before it is settled: it waits in the queue
+        world.trade("usr_r", seller, 2 * USD, fees=Fees(10_000, 10_000), rental=True, name=name, of=4 * USD)
+        world.finalised("usr_r", 3_000_000)  # before all of it is there, and settled: it waits in the queue
     world.finalised("usr_r", 3_000_000)
     world.settle()
     assert balance("usr_r") == 10 * USD - 3_000_000
@@ -182,7 +182,7 @@ def test_what_a_seller_lacks_is_owed_and_kept_from_the_next_settlement(world: Se
     assert balance("seller:acme") == 0
     assert composition.settlements().owed_by("seller:acme") == 900 * USD
     assert balance("house:receivables") == -900 * USD
-    world.instruct(world.trade("usr_b", name="2"))
+    world.instruct(world.trade("usr_b", name="2", order="2"))
     world.settle()
     assert composition.settlements().owed_by("seller:acme") == 0
     assert balance("house:receivables") == 0
@@ -276,3 +276,28 @@ def settled_payout(buyer: str, world: SettlementWorld) -> str:
 
 def tell(payout_id: str, status: str) -> None:
     composition.payout_desk().result(payout_id, PayoutResult.model_validate({"status": status}))
+
+
+def test_a_refund_reaches_an_account_that_was_closed_meanwhile(world: SettlementWorld) -> None:
+    world.credit("usr_b", 2000 * USD)
+    transaction_id = world.trade("usr_b")
+    world.instruct(transaction_id)
+    world.settle()
+    world.close("usr_b")
+    world.reverse(transaction_id)
+    assert balance("usr_b") == 2000 * USD
+
+
+def test_a_closed_sellers_payout_is_not_taken_back_and_owed_instead(world: SettlementWorld) -> None:
+    world.credit("usr_b", 2000 * USD)
+    world.paid_by_bank()
+    transaction_id = world.trade("usr_b")
+    world.instruct(transaction_id)
+    while world.settlement("usr_b").state is not State.PAID_OUT:
+        world.step()
+    world.close("seller:acme")
+    world.reverse(transaction_id)
+    world.settle()
+    assert world.settlement("usr_b").state is State.UNDONE
+    assert balance("usr_b") == 2000 * USD
+    assert composition.settlements().owed_by("seller:acme") == PRICE - FEE

@@ -10,7 +10,6 @@ from gpubroker.management.settlement.refunds import Refunds
 from gpubroker.management.settlement.repository import Settlements
 from gpubroker.management.settlement.settlement import Settlement, State
 from gpubroker.management.settlement.transactions import Transactions
-from gpubroker.management.trades import OrderNotFound
 
 HERE = "gpubroker.management"
 RENTALS = "gpubroker.rentals"
@@ -34,7 +33,9 @@ class Follower:
             case "TransactionUpdated":
                 return self._on_updated(detail)
             case "RentalFinalised":
-                return self._on_finalised(detail["user_id"], detail["rental_id"], detail["data"]["final_cost_micros"])
+                data = detail["data"]
+                if data["billed_by"] == "gpubroker":  # where the provider bills, nothing was paid here
+                    return self._on_finalised(detail["user_id"], detail["rental_id"], data["final_cost_micros"])
         return "nothing"
 
     def _on_updated(self, detail: dict[str, Any]) -> str:
@@ -55,15 +56,11 @@ class Follower:
         """A rental's cost was confirmed: what was paid above it is given back, of each of its transactions (one for
         each provider) in proportion to what was paid there; the micro-dollars that remain are of the first ones."""
         settled = self._settlements.of_order(buyer, order_id)
-        try:
-            traded = self._transactions.traded(order_id)
-        except OrderNotFound:
-            traded = 0
-        if sum(one.shares.amount for one in settled) != traded:
+        if sum(one.shares.amount for one in settled) != self._transactions.completed_amount(order_id):
             raise NotSettledYet(f"{order_id} has transactions whose settlement was not instructed yet")
         paid = sum(one.shares.buyer_pays for one in settled)
         if paid <= cost:
-            return "nothing"  # it cost what was paid; or the provider bills, and nothing was
+            return "nothing"
         if any(one.state not in (State.SETTLED, State.REVERSED) for one in settled):
             raise NotSettledYet(f"{order_id} is not settled yet")
         for settlement, part in zip(settled, _parts(paid - cost, settled), strict=True):

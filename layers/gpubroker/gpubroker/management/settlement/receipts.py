@@ -55,6 +55,16 @@ def of_reversal(settlement: Settlement, reversal: Reversal) -> tuple[Receipt, Re
     )
 
 
+def all_of(settlement: Settlement) -> list[Receipt]:
+    """Every receipt that was written for a settlement, the oldest first."""
+    if settlement.settled_at is None:
+        return []
+    written = [*of_settlement(settlement, settlement.settled_at)]
+    for reversal in settlement.reversals:
+        written += of_reversal(settlement, reversal)
+    return written
+
+
 def _receipt(
     settlement: Settlement, kind: str, party: str, at: datetime, lines: tuple[Line, ...], part: str = ""
 ) -> Receipt:

@@ -48,10 +48,10 @@ class Refunds:
         def rule(one: Settlement) -> Step:
             return step_with(one, self._funds.available(one.seller))
 
-        if step_with(settlement, 0).settlement is not settlement:  # it may be done, and was not
-            self._take_back_payout(settlement)
         for look in range(_LOOKS):
             try:
+                if step_with(settlement, 0).settlement is not settlement:  # it may be done, and was not
+                    self._take_back_payout(settlement)
                 return self._settlements.change(
                     settlement.buyer, settlement.transaction_id, rule, idempotency=idempotency, answer=answer
                 )

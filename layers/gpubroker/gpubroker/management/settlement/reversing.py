@@ -6,7 +6,7 @@ from datetime import datetime
 from gpubroker.kernel.errors import Conflict, FieldError, Invalid
 from gpubroker.kernel.money import MicroUsd, usd
 from gpubroker.management.settlement import facts, receipts
-from gpubroker.management.settlement.movements import FEES, RECEIVABLES, Leg, Post, legs
+from gpubroker.management.settlement.movements import FEES, RECEIVABLES, Leg, Post, escrow_of, legs
 from gpubroker.management.settlement.payouts.port import Prepared
 from gpubroker.management.settlement.rules import REVERSED, Step, with_payout
 from gpubroker.management.settlement.settlement import Reversal, Settlement, State
@@ -63,14 +63,16 @@ def reverse(
     reversal = Reversal(
         reversal_id, now, by, reason, refund, part.buyer_fee, part.seller_fee, taken, part.from_seller - taken
     )
+    escrow = escrow_of(settlement.order_id)  # the way it came: what leaves escrow reaches a closed account too
     post = Post(
         reversal_id,
         "reversal",
         legs(
-            Leg(settlement.seller, settlement.buyer, taken),
-            Leg(RECEIVABLES, settlement.buyer, reversal.owed),
-            Leg(FEES, settlement.buyer, part.buyer_fee),
-            Leg(FEES, settlement.buyer, part.seller_fee),
+            Leg(settlement.seller, escrow, taken),
+            Leg(RECEIVABLES, escrow, reversal.owed),
+            Leg(FEES, escrow, part.buyer_fee),
+            Leg(FEES, escrow, part.seller_fee),
+            Leg(escrow, settlement.buyer, refund),
         ),
         settlement.reference | {"reverses": settlement.share_out.transfer_id if settlement.share_out else ""},
     )

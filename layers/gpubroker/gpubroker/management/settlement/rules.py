@@ -76,7 +76,7 @@ def settleable(trade: Trade, status: str = COMPLETED) -> Shares:
     if trade.status != status:
         raise NotSettleable(f"Transaction {trade.transaction_id} is {trade.status}: only a completed one is settled.")
     if trade.shares is None:
-        raise NotSettleable(f"Transaction {trade.transaction_id} is over nothing.")
+        raise NotSettleable(f"Transaction {trade.transaction_id} is over nothing, or its fees are over its amount.")
     return trade.shares
 
 

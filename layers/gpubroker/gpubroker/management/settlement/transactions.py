@@ -6,8 +6,9 @@ from gpubroker.kernel.money import MicroUsd
 from gpubroker.management.settlement.ports import Trade
 from gpubroker.management.settlement.settlement import Funding
 from gpubroker.management.settlement.shares import Shares
-from gpubroker.management.states import TransactionStatus
-from gpubroker.management.trades import Trades
+from gpubroker.management.states import OrderStatus, TransactionStatus
+from gpubroker.management.trades import OrderNotFound, Trades
+from gpubroker.management.transaction import Transaction
 from gpubroker.management.volumes import Volumes
 from gpubroker.storage.transaction import Writes
 
@@ -25,14 +26,18 @@ class Transactions:
             buyer=found.user_id,
             seller=found.seller_id,
             status=found.status.value,
-            shares=Shares(found.amount, found.fees.buyer, found.fees.seller) if found.amount else None,
+            shares=_shares(found),
             # What a rental cost was captured into its order's escrow when the rental ended.
             funding=Funding.ESCROW if found.source == "rental" else Funding.ACCOUNT,
         )
 
-    def traded(self, order_id: str) -> MicroUsd:
-        """The sum of the amounts of an order's transactions that have not failed. Raises OrderNotFound."""
-        return self._trades.order(order_id).traded
+    def completed_amount(self, order_id: str) -> MicroUsd | None:
+        """What a rental's order came to, before fees; None while it is not over, or not heard of."""
+        try:
+            order = self._trades.order(order_id)
+        except OrderNotFound:
+            return None
+        return order.amount if order.status is OrderStatus.COMPLETED else None
 
     def add_status(self, tx: Writes, buyer: str, transaction_id: str, status: str, at: datetime) -> None:
         """The transaction comes to a status of settlement's, as part of a larger transaction. Raises IllegalMove."""
@@ -45,3 +50,11 @@ class Transactions:
         """
         self._volumes.add(tx, buyer, "buyer", amount, at=at)
         self._volumes.add(tx, seller, "seller", amount, at=at)
+
+
+def _shares(transaction: Transaction) -> Shares | None:
+    """None for what is no trade: over nothing, or (each fee may be rounded to the cent) with fees over its amount."""
+    try:
+        return Shares(transaction.amount, transaction.fees.buyer, transaction.fees.seller)
+    except ValueError:
+        return None

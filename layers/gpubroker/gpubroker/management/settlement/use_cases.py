@@ -9,7 +9,7 @@ from gpubroker.kernel.ids import named_id
 from gpubroker.kernel.schemas import View
 from gpubroker.kernel.time import Clock
 from gpubroker.management.replays import replayed
-from gpubroker.management.settlement import overdue, reversing, undoing
+from gpubroker.management.settlement import overdue, receipts, reversing, undoing
 from gpubroker.management.settlement.instructing import Instructions
 from gpubroker.management.settlement.items import SettlementItem
 from gpubroker.management.settlement.payouts.payout import PayoutState
@@ -62,9 +62,9 @@ class Desk:
         view = self._view(self._settlements.of(trade.buyer, transaction_id))
         if everything:
             return view
-        receipts = [one for one in view.receipts if one.party in mine]
+        own = [one for one in view.receipts if one.party in mine]
         payout = view.payout if trade.seller in mine else None
-        return view.model_copy(update={"receipts": receipts, "payout": payout})
+        return view.model_copy(update={"receipts": own, "payout": payout})
 
     def reverse(
         self, caller: Caller, transaction_id: str, wanted: ReversalRequest, idempotency: Idempotency
@@ -145,9 +145,9 @@ class Desk:
         return SettlementView.of(settlement, payout, self._settlements.receipts_of(settlement))
 
     def _stored(self, settlement: Settlement) -> dict[str, object]:
-        """What a repeated request is answered with: as it was then, without the receipts that are written with it."""
+        """What a repeated request is answered with: as it was then, with the receipts that are written with it."""
         payout = self._settlements.payout(settlement.payout.payout_id) if settlement.payout else None
-        return plain(SettlementView.of(settlement, payout, []))
+        return plain(SettlementView.of(settlement, payout, receipts.all_of(settlement)))
 
 
 def plain(view: View) -> dict[str, object]:
