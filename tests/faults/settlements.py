@@ -85,10 +85,10 @@ class SettlementWorld(World):
         pattern = self.template["StartSettlementFunction"]["Properties"]["Events"]["Work"]["Properties"]["Pattern"]
         if event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]:
             self.later("StartSettlementFunction", event, tries=3)
-        pattern = self.template["FactsForSettlement"]["Properties"]["EventPattern"]
-        if event["source"] in pattern["source"] and event["detail-type"] in pattern["detail-type"]:
-            told = {"Records": [message(json.dumps(event))]}
-            self.later("FollowTransactionsFunction", told, tries=40, again=180)
+        for rule in ("RentalTransactionsToSettle", "FinalisedRentalsToRefund"):
+            if _matches(self.template[rule]["Properties"]["EventPattern"], event):
+                told = {"Records": [message(json.dumps(event))]}
+                self.later("FollowTransactionsFunction", told, tries=40, again=180)
 
     # ------------------------------------------------------------ what is there before
 
@@ -176,6 +176,14 @@ class SettlementWorld(World):
 
     def settlement(self, buyer: str, name: str = "1") -> Settlement:
         return composition.settlements().of(buyer, f"txn-{buyer}-{name}")
+
+
+def _matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
+    """An EventBridge pattern of lists, which may look into the detail."""
+    return all(
+        _matches(wanted, event[name]) if isinstance(wanted, dict) else event.get(name) in wanted
+        for name, wanted in pattern.items()
+    )
 
 
 def _amount(amount: float | None) -> dict[str, float]:

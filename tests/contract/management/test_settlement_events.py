@@ -59,8 +59,11 @@ def test_the_rules_name_facts_that_are_published() -> None:
     pattern = RESOURCES["StartSettlementFunction"]["Properties"]["Events"]["Work"]["Properties"]["Pattern"]
     assert pattern == {"source": ["gpubroker.management"], "detail-type": ["SettlementRequested"]}
     assert {"buyer", "transaction_id", "execution"} <= set(FACTS.schema_of("SettlementRequested")["required"])
-    pattern = RESOURCES["FactsForSettlement"]["Properties"]["EventPattern"]
-    published = {path.name.partition(".")[0] for path in (ROOT / "events").glob("*/*.v1.json")}
-    assert set(pattern["detail-type"]) <= published
+    for rule, context in (("RentalTransactionsToSettle", "management"), ("FinalisedRentalsToRefund", "rentals")):
+        pattern = RESOURCES[rule]["Properties"]["EventPattern"]
+        assert pattern["source"] == [f"gpubroker.{context}"]
+        for kind in pattern["detail-type"]:
+            told = Facts(context).schema_of(kind)["properties"]
+            assert set(pattern.get("detail", {})) <= set(told)
     recorded = RESOURCES["FactsToRecord"]["Properties"]["EventPattern"]["detail-type"]
     assert set(EVENT_TYPES) - {"TransactionSettled"} <= set(recorded)  # the state says it already
