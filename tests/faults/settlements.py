@@ -19,7 +19,7 @@ from gpubroker.composition import settlement as composition
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.ledger.accounts import State as AccountState
-from gpubroker.ledger.book import Book, Leg, Transfer
+from gpubroker.ledger.book import Book, Leg, NewHold, Transfer
 from gpubroker.ledger.items import AccountItem, HoldItem
 from gpubroker.management.fees import Fees
 from gpubroker.management.order import OrderUpdate, Terms, new_order
@@ -59,14 +59,25 @@ class SettlementWorld(World):
     machine_names: ClassVar[tuple[str, ...]] = ("TransactionToPayoutStateMachine",)
 
     shelf: dict[str, bytes] = field(default_factory=dict)
-    puts: int = 0
+    running: str = ""
+    made: set[tuple[str, str, str]] = field(default_factory=set)
+    """(function, action, resource) of every call to AWS behind the API."""
+
+    def function(self, name: str, event: Any) -> Any:
+        before, self.running = self.running, name
+        try:
+            return super().function(name, event)
+        finally:
+            self.running = before
 
     def aws(self, client: Any, operation: str, arguments: dict[str, Any], real: Callable[..., Any]) -> Any:
+        if self.running:
+            self.made |= {(self.running, *call) for call in calls(client, operation, arguments)}
+
         def stored(client: Any, operation: str, arguments: dict[str, Any]) -> Any:
             if operation != "PutObject":
                 return real(client, operation, arguments)
             self.shelf[arguments["Key"]] = arguments["Body"]
-            self.puts += 1
             return {}
 
         return super().aws(client, operation, arguments, stored)
@@ -154,6 +165,11 @@ class SettlementWorld(World):
     def close(self, account: str) -> None:
         book().set_state(account, AccountState.CLOSED)
 
+    def hold(self, account: str, amount: int, **span: float) -> None:
+        """Something else holds money of an account for a while."""
+        until = self.now + timedelta(**span)
+        book().hold(NewHold(f"held:{account}:{next(self._order)}", account, amount, expires_at=until))
+
     def finalised(self, buyer: str, cost: int) -> None:
         """A rental's cost is confirmed, and the bus tells of it."""
         data = {"final_cost_micros": cost, "billed_by": "gpubroker"}
@@ -176,6 +192,45 @@ class SettlementWorld(World):
 
     def settlement(self, buyer: str, name: str = "1") -> Settlement:
         return composition.settlements().of(buyer, f"txn-{buyer}-{name}")
+
+
+IN_TRANSACTION = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+
+
+def calls(client: Any, operation: str, arguments: dict[str, Any]) -> set[tuple[str, str]]:
+    """What IAM looks at for a call: (action, resource), the items of a transaction each by itself."""
+    service = client._service_model.service_name
+    if service != "dynamodb":
+        return {("states" if service == "stepfunctions" else service, operation)}
+    if operation == "TransactWriteItems":
+        items = [(kind, told) for item in arguments["TransactItems"] for kind, told in item.items()]
+        return {(IN_TRANSACTION[kind], _table(told["TableName"])) for kind, told in items}
+    if operation == "BatchGetItem":
+        return {(operation, _table(name)) for name in arguments["RequestItems"]}
+    return {(operation, _table(arguments["TableName"]) + ("/index" if "IndexName" in arguments else ""))}
+
+
+def granted(template: dict[str, Any], function: str) -> set[tuple[str, str]]:
+    """The same of a function's policies."""
+    found = set()
+    for statement in template[function]["Properties"]["Policies"][0]["Statement"]:
+        actions, resource = statement["Action"], json.dumps(statement["Resource"])
+        for service, _, operation in (action.partition(":") for action in actions):
+            if service == "dynamodb":
+                table = "management" if "ManagementTable" in resource else "ledger"
+                found.add((operation, table + ("/index" if "/index/" in resource else "")))
+            else:
+                found.add((service, operation))
+    return found
+
+
+def _table(name: str) -> str:
+    return name.removesuffix("-under-faults")
 
 
 def _matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:

@@ -14,7 +14,17 @@ from gpubroker.management.settlement.settlement import State
 from gpubroker.management.states import TransactionStatus
 from gpubroker.management.trades import Trades
 from tests.faults.driver import empty
-from tests.faults.settlements import ADMIN, USD, SettlementWorld, balance, books_balance, installed, open_books, volume
+from tests.faults.settlements import (
+    ADMIN,
+    USD,
+    SettlementWorld,
+    balance,
+    books_balance,
+    granted,
+    installed,
+    open_books,
+    volume,
+)
 
 FEE = 5 * USD
 PRICE = 1000 * USD
@@ -95,6 +105,15 @@ def test_without_money_it_is_refused_visibly_and_may_be_tried_again(world: Settl
     assert world.settlement("usr_b").state is State.SETTLED
     assert world.settlement("usr_b").failure is None
     assert (balance("usr_b"), balance("seller:acme")) == (0, PRICE - FEE)
+
+
+def test_money_whose_hold_has_expired_is_there(world: SettlementWorld) -> None:
+    world.credit("usr_b", PRICE + FEE)
+    world.hold("usr_b", 10 * USD, minutes=1)
+    world.advance(minutes=2)  # nobody has swept it
+    world.instruct(world.trade("usr_b"))
+    world.settle()
+    assert world.settlement("usr_b").state is State.SETTLED
 
 
 def test_an_account_that_there_is_not_is_a_refusal_too(world: SettlementWorld) -> None:
@@ -301,3 +320,44 @@ def test_a_closed_sellers_payout_is_not_taken_back_and_owed_instead(world: Settl
     assert world.settlement("usr_b").state is State.UNDONE
     assert balance("usr_b") == 2000 * USD
     assert composition.settlements().owed_by("seller:acme") == PRICE - FEE
+
+
+BEHIND = (
+    "StartSettlementFunction",
+    "TakeSettlementStepFunction",
+    "FollowTransactionsFunction",
+    "FilePayoutsFunction",
+    "SweepSettlementsFunction",
+)
+
+
+def test_what_stands_behind_the_api_has_the_rights_that_it_uses_and_no_others(world: SettlementWorld) -> None:
+    world.credit("usr_b", 5000 * USD)
+    world.paid_by_bank()
+    for seller, name in (("seller:acme", "1"), ("no account of the ledger", "2")):
+        world.instruct(world.trade("usr_b", seller, name=name, order=name))
+    world.credit("usr_r", 10 * USD)
+    world.trade("usr_r", "seller:vastai", 2 * USD, fees=Fees(10_000, 10_000), rental=True)
+    world.settle()
+    world.hold("seller:vastai", USD, minutes=1)
+    world.advance(minutes=2)
+    world.finalised("usr_r", 0)
+    world.settle()
+    world.function("FilePayoutsFunction", {})
+    world.advance(days=3, minutes=1)
+    world.function("SweepSettlementsFunction", {})
+    tell(settled_payout("usr_b", world), "paid")
+    transaction_id = world.trade("usr_b", name="3", order="3")
+    world.instruct(transaction_id)
+    world.restart()  # it died
+    world.advance(minutes=61)
+    world.sweep()
+    assert world.settlement("usr_b", "3").state is State.SETTLED
+    world.instruct(world.trade("usr_r", name="4", order="4"))  # there is no money for it
+    world.settle()
+    for name in BEHIND:
+        made = {(action, resource) for function, action, resource in world.made if function == name}
+        rights = granted(world.template, name)
+        assert made <= rights, name
+        unused = rights - made - {("sqs", "SendMessage")}  # what fails for good goes there
+        assert not unused, f"{name} may do what it never does: {unused}"

@@ -206,6 +206,9 @@ class _Funds:
         except problems.AccountNotFound:
             return 0
 
+    def release_expired(self, account: str) -> bool:
+        return bool(_book().release_expired(account))
+
 
 @cache
 def _book() -> "Book":

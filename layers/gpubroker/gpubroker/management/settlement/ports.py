@@ -59,3 +59,7 @@ class Funds(Protocol):
     def available(self, account: str) -> MicroUsd:
         """What can be taken from an account now; 0 for one that is closed, frozen or not there."""
         ...
+
+    def release_expired(self, account: str) -> bool:
+        """Let go of holds past their end that nobody has swept yet; whether there were any."""
+        ...

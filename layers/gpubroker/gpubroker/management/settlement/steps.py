@@ -83,6 +83,11 @@ class Steps:
         return self._change(work, rule)
 
     def _hold(self, work: WorkOn) -> Settlement:
+        try:
+            return self._change(work, lambda one: rules.hold(one, self._clock()))
+        except FundsRefused:
+            if not self._funds.release_expired(work.buyer):
+                raise
         return self._change(work, lambda one: rules.hold(one, self._clock()))
 
     def _capture(self, work: WorkOn) -> Settlement:
