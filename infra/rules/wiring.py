@@ -12,6 +12,8 @@ CONTEXT_PARAMETERS = frozenset(
         "AccessTokenSeconds",
         "AlarmTopicArn",
         "Architecture",
+        "DeliveryTableArn",
+        "DeliveryTableName",
         "EdgeSecret",
         "Environment",
         "EventBusArn",
@@ -30,6 +32,8 @@ CONTEXT_PARAMETERS = frozenset(
         "PayoutDebtorBic",
         "PayoutDebtorIban",
         "PayoutDebtorName",
+        "PricesTableArn",
+        "PricesTableName",
         "PriceStreamArn",
         "PriceStreamName",
         "ProviderKeysSecretArn",
@@ -41,6 +45,11 @@ CONTEXT_PARAMETERS = frozenset(
         "SecurityGroupId",
         "SigningKeysSecretArn",
         "SubnetIds",
+        "UsageRetentionDays",
+        "UsageStreamArn",
+        "UsageStreamMode",
+        "UsageStreamName",
+        "WebhookKeySecretArn",
     }
 )
 # The platform and the edge are wired by their own names: they are no contexts.

@@ -7,7 +7,7 @@ policies allow, on the resource that they name. What is missing there shows on A
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,15 +17,19 @@ from botocore.client import BaseClient
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from gpubroker.kernel.ids import new_id
+from gpubroker.kernel.time import utc_now
+from gpubroker.usage.event import moment_text
 from infra.local.providers.keys import CUSTOMER, local_keys
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
+from tests.contract.billing.day import price_a_day
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
 from tests.contract.management.day import settle_trades, tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
-from tests.contract.test_authorisation import notified
+from tests.contract.test_authorisation import metered, notified
 
 FUNCTIONS = {
     properties["Handler"]: properties
@@ -103,6 +107,8 @@ def calls_of(service: str, operation: str, given: dict[str, Any]) -> list[Call]:
     if service == "sqs":
         queue = given["QueueUrl"].rpartition("/")[2].removesuffix("_queue_url")
         return [(f"sqs:{operation}", "".join(word.capitalize() for word in queue.split("_")) + "Queue")]
+    if service == "kinesis":
+        return [(f"kinesis:{operation}", "".join(word.capitalize() for word in given["StreamName"].split("-")))]
     return [(f"{service}:{operation}", "?")]
 
 
@@ -148,19 +154,11 @@ class Day:
         self.called: set[Call] = set()
         self.wrong: list[str] = []
 
-    def ask(
-        self,
-        name: str,
-        who: str = "anonymous",
-        body: Any = None,
-        query: str = "",
-        /,
-        headers: Mapping[str, str] | None = None,
-        **path: str,
-    ) -> Reply:
+    def ask(self, name: str, who: str = "anonymous", body: Any = None, query: str = "", /, **path: str) -> Reply:
         endpoint = self._by_name[name]
         target = re.sub(r"\{(\w+)\}", lambda match: path[match[1]], endpoint.path) + query
         with as_deployed(endpoint) as made:
+            headers = {} if endpoint.method == "GET" else {"idempotency-key": new_id("key")}
             reply = self._house.call(
                 endpoint.method, target, token=self._callers[who].token, body=body, headers=headers
             )
@@ -195,6 +193,63 @@ def _deliver_in_vain(who: str, callers: Callers, webhook_id: str, delivery_id: s
     store = Deliveries()
     before = store.of(callers[who].tenant, webhook_id, delivery_id).delivery
     store.save(before, ended(before, Status.DEAD))
+
+
+def _a_day_of_accounts(day: Day, callers: Callers) -> None:
+    """Money that comes, is held, moves and leaves; an organisation and its end."""
+    free, pro = callers["free"].tenant, callers["pro"].tenant
+    why = {"reason": "a day of accounts"}
+    day.ask("get_account", "other", account_id="me")  # opens it
+    gift = day.ask("credit_account", "admin", {"amount": 100} | why, account_id=free).json()
+    day.ask("credit_account", "admin", {"amount": 100} | why, account_id=pro)
+    day.ask("set_budget", "free", {"budget": {"limit": 10}}, account_id="me")
+    day.ask("get_account", "free", account_id=free)
+    taken = day.ask("deduct", "service", {"amount": 5}, account_id=free).json()
+    day.ask("reverse_transfer", "admin", why, transfer_id=taken["transfer_id"])
+    day.ask("get_transfer", "service", transfer_id=gift["transfer_id"])
+    day.ask("set_credit_limit", "admin", {"credit_limit": 5} | why, account_id=free)
+    for name in ("freeze_account", "unfreeze_account"):
+        day.ask(name, "admin", why, account_id=free)
+    day.ask("close_account", "admin", why, account_id=callers["other"].tenant)
+
+    hold = day.ask("place_hold", "service", {"account_id": pro, "amount": 2}).json()["hold_id"]
+    day.ask("get_hold", "service", hold_id=hold)
+    day.ask("get_balance", "pro", account_id="me")
+    to = {"amount": 1, "to": [{"account_id": "seller:test", "amount": 1}]}
+    day.ask("capture_hold", "service", to, hold_id=hold)
+    hold = day.ask("place_hold", "service", {"account_id": pro, "amount": 2}).json()["hold_id"]
+    day.ask("void_hold", "service", hold_id=hold)
+    legs = [{"debit": pro, "credit": "seller:test", "amount": 1}]
+    day.ask("post_transfer", "service", {"kind": "sale", "legs": legs})
+    day.ask("list_activity", "pro", None, "?kind=sale", account_id="me")
+    day.ask("get_balance", "agent", account_id="me")
+
+    deposit = day.ask("create_deposit", "free", {"amount": 10}, account_id="me").json()["deposit_id"]
+    day.ask("list_deposits", "free", account_id="me")
+    day.ask("get_deposit", "free", account_id="me", deposit_id=deposit)
+    day.ask("cancel_deposit", "free", account_id="me", deposit_id=deposit)
+    wanted = {"amount": 10, "destination": "a bank"}
+    first, second = (
+        day.ask("create_withdrawal", "free", wanted, account_id="me").json()["withdrawal_id"] for _ in range(2)
+    )
+    day.ask("list_withdrawals", "free", account_id="me")
+    day.ask("list_open_withdrawals", "admin")
+    day.ask("get_withdrawal", "free", account_id="me", withdrawal_id=first)
+    day.ask("cancel_withdrawal", "free", account_id="me", withdrawal_id=first)
+    for decision in ("approve", "pay"):
+        day.ask("decide_withdrawal", "admin", {"decision": decision} | why, account_id=free, withdrawal_id=second)
+
+    org = day.ask("create_organization", "free", {"name": "Numbers", "budget": {"limit": 10}}).json()["org_id"]
+    day.ask("list_organizations", "free")
+    day.ask("get_organization", "free", org_id=org)
+    day.ask("change_organization", "free", {"budget": {"limit": 20}}, org_id=org)
+    member = {"user_id": pro, "role": "member", "budget": {"limit": 5}}
+    day.ask("add_member", "free", member, org_id=org)
+    day.ask("list_members", "free", org_id=org)
+    day.ask("get_account", "pro", account_id=org)
+    day.ask("change_member", "free", {"budget": {"limit": 6}}, org_id=org, member_id=pro)
+    day.ask("remove_member", "pro", org_id=org, member_id=pro)
+    day.ask("close_organization", "free", org_id=org)
 
 
 @pytest.fixture
@@ -308,6 +363,22 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("change_alert", "free", {"paused": False}, alert_id=alert["alert_id"])
     day.ask("delete_alert", "free", alert_id=alert["alert_id"])
 
+    limit = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    told = {"action": "notify", "user_id": "*", "notification_channels": ["email", "api_callback"]}
+    address = {"callback_url": "https://93.184.216.34/usage"}
+    threshold = day.ask("create_threshold", "admin", limit | told | address).json()["threshold_id"]
+    other = day.ask("create_threshold", "admin", limit | told).json()["threshold_id"]
+    day.ask("list_thresholds", "admin", None, "?limit=5")
+    day.ask("list_thresholds", "admin", None, "?user_id=*")
+    day.ask("get_threshold", "admin", threshold_id=threshold)
+    moved = {"callback_url": "https://93.184.216.34/"}
+    day.ask("change_threshold", "admin", moved | {"threshold_value": 2}, threshold_id=threshold)
+    day.ask("change_threshold", "admin", {"callback_url": None}, threshold_id=threshold)
+    day.ask("change_threshold", "admin", moved, threshold_id=other)
+    day.ask("list_threshold_crossings", "admin", threshold_id=threshold)
+    day.ask("delete_threshold", "admin", threshold_id=threshold)
+    day.ask("delete_threshold", "admin", threshold_id=other)
+
     notification = notified(callers["free"].tenant)
     day.ask("list_notifications", "free")
     day.ask("read_notification", "free", notification_id=notification)
@@ -326,8 +397,22 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     assert accepted["channels"] == {"inbox": "queued", "email": "off", "push": "off"}
     day.ask("notify_rental_status", "service", told | {"rental_id": "ren_1", "status_change": "ready"})
 
+    start, end = (moment_text(int(utc_now().timestamp()) * 1000 - back) for back in (60_000, 30_000))
+    event = {"event_type": "resource_usage", "version": "1.0", "timestamp": end, "user_id": callers["free"].tenant}
+    event |= {"instance_id": "box", "metrics": {"gpu_seconds": 30}, "period": {"start": start, "end": end}}
+    day.ask("record_events", "service", [event])
+    box = metered(callers["free"].tenant)
+    day.ask("get_instance_usage", "free", instance_id=box)
+    day.ask("get_user_usage", "free", user_id=callers["free"].tenant)
+    day.ask("get_instance_history", "free", None, "?granularity=hour", instance_id=box)
+    day.ask("get_instance_history", "free", None, "?granularity=day", instance_id=box)
+    day.ask("get_user_history", "free", None, "?granularity=month", user_id=callers["free"].tenant)
+    day.ask("get_organization_history", "service", org_id="org_1")
+    price_a_day(day, callers["free"].tenant)
+    _a_day_of_accounts(day, callers)
     tell_management(day)
     settle_trades(day)
+    day.ask("get_economics", "admin", None, "?granularity=month")
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

@@ -53,12 +53,9 @@ def settle_trades(day: Any) -> None:
         day.ask("get_settlement", "service", transaction_id=f"txn-{name}")
     for name in ("settled", "returned"):
         _walk(f"txn-{name}", "check_transaction", "hold_funds", "capture_funds", "share_out", "pay_out", "conclude")
-    for amount, key in ((1, "one"), (1, "one"), (None, "all")):
-        wanted = {"reason": "asked for"} | ({"amount": amount} if amount else {})
-        headers = {"idempotency-key": key}
-        day.ask("reverse_settlement", "admin", wanted, headers=headers, transaction_id="txn-settled")
-    headers = {"idempotency-key": "undone"}
-    day.ask("reverse_settlement", "admin", {"reason": "asked for"}, headers=headers, transaction_id="txn-undone")
+    day.ask("reverse_settlement", "admin", {"reason": "asked for", "amount": 1}, transaction_id="txn-settled")
+    day.ask("reverse_settlement", "admin", {"reason": "asked for"}, transaction_id="txn-settled")
+    day.ask("reverse_settlement", "admin", {"reason": "asked for"}, transaction_id="txn-undone")
     day.ask("rerun_settlement", "admin", transaction_id="txn-undone")
     _walk("txn-undone", "check_transaction", "cancel_payout", "return_shares", "return_funds", "conclude_undone")
     day.ask("rerun_settlement", "admin", transaction_id="txn-undone")
