@@ -1,13 +1,15 @@
 """An order and a transaction by the processing tier's bodies, settled over the API: money moves once. # 34-38"""
 
 import uuid
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from gpubroker.kernel.ids import named_id
 from gpubroker.ledger.book import Book, Leg, Transfer
 from gpubroker.storage import table as storage_table
 from infra.local import aws
-from tests.e2e.callers import client, eventually
+from tests.e2e.callers import cheapest, client, eventually, look, ready, rented
 
 BASE = "/api/management/integration"
 USD = 1_000_000
@@ -175,3 +177,22 @@ def test_a_seller_is_paid_by_a_bank_file(cloud, book, tier, admin):
         answer = tier.post(f"{BASE}/payouts/{named}/result", json=told)
         assert (answer.status_code, answer.json()["state"]) == (200, "returned"), answer.text
     assert book.balance(sale.seller).posted == 995 * USD
+
+
+def test_a_rental_is_settled_by_itself_with_its_provider(cloud, book, tier):
+    with client(cloud.environment, "pro") as pro:
+        with rented(pro, offer_id=cheapest(pro, "vastai")) as asked:
+            begun = datetime.fromisoformat(ready(pro, asked)["ready_at"])
+            eventually(lambda: datetime.now(UTC) - begun, lambda span: span > timedelta(seconds=2), seconds=10)
+        ended = look(pro, asked)
+    cost = ended["final_cost_micros"]
+    assert cost > 0
+    path = f"{BASE}/settlement/{named_id('txn', ended['rental_id'])}"
+    answer = eventually(
+        lambda: tier.get(path), lambda told: told.status_code == 200 and told.json()["state"] in OVER, seconds=60
+    )
+    settled = answer.json()
+    assert (settled["state"], settled["seller"]) == ("settled", "seller:vastai"), settled
+    assert settled["buyerPays_micros"] == cost  # all-in
+    assert settled["sellerReceives_micros"] + settled["buyerFee_micros"] + settled["sellerFee_micros"] == cost
+    assert book.balance(f"escrow:{ended['rental_id']}").posted == 0
