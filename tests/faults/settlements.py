@@ -44,7 +44,6 @@ TERMS = Terms(0, Decimal("0.5"), Decimal("0.5"))
 
 VARIABLES = {
     "MANAGEMENT_TABLE": "management-under-faults",
-    "LEDGER_TABLE": "ledger-under-faults",
     "TRANSACTION_TO_PAYOUT_STATE_MACHINE": "TransactionToPayoutStateMachine",
     "PAYOUT_FILES": "payout-files",
     "PAYOUT_DEBTOR_NAME": "GPUBROKER",
@@ -57,6 +56,7 @@ VARIABLES = {
 class SettlementWorld(World):
     template_path: ClassVar[Path] = templates.ROOT / "infra" / "management.yaml"
     machine_names: ClassVar[tuple[str, ...]] = ("TransactionToPayoutStateMachine",)
+    context: ClassVar[str] = "management"
 
     shelf: dict[str, bytes] = field(default_factory=dict)
     running: str = ""
@@ -247,15 +247,13 @@ def _amount(amount: float | None) -> dict[str, float]:
 
 @contextmanager
 def open_books() -> Iterator[None]:
-    """The two tables, and where everything is."""
+    """Management's table beside the ledger's, and where everything is."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in VARIABLES.items():
             environment.setenv(name, value)
-        for table in ("management-under-faults", "ledger-under-faults"):
-            _create(table)
+        _create("management-under-faults")
         yield
-        for table in ("management-under-faults", "ledger-under-faults"):
-            boto3.client("dynamodb").delete_table(TableName=table)
+        boto3.client("dynamodb").delete_table(TableName="management-under-faults")
 
 
 def told(world: World, kind: str) -> int:
