@@ -1,0 +1,68 @@
+"""What payments need of others (billing/payments/ports.py), and their use cases with everything they need."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gpubroker.billing.payments.cashier import Cashier
+    from gpubroker.billing.payments.ports import Accounts
+    from gpubroker.billing.payments.use_cases import MethodDesk, PaymentDesk
+    from gpubroker.kernel.caller import Caller
+
+
+@cache
+def accounts() -> "Accounts":
+    """Who may see and who may change what an account pays with."""
+    return _Accounts()
+
+
+@cache
+def method_desk() -> "MethodDesk":
+    """Seeing and removing payment methods. Touches DynamoDB only, so it may stand inside the VPC."""
+    from gpubroker.billing.payments.store import Methods
+    from gpubroker.billing.payments.use_cases import MethodDesk
+    from gpubroker.kernel.time import utc_now
+
+    return MethodDesk(methods=Methods(), accounts=accounts(), clock=utc_now)
+
+
+@cache
+def new_method_desk() -> "MethodDesk":
+    """Adding payment methods. Speaks to the processor: outside the VPC."""
+    from gpubroker.billing.payments import processor
+    from gpubroker.billing.payments.store import Methods
+    from gpubroker.billing.payments.use_cases import MethodDesk
+    from gpubroker.kernel.time import utc_now
+
+    return MethodDesk(methods=Methods(), accounts=accounts(), clock=utc_now, processor=processor.configured())
+
+
+@cache
+def payment_desk() -> "PaymentDesk":
+    from gpubroker.billing.payments.store import Payments
+    from gpubroker.billing.payments.use_cases import PaymentDesk
+
+    return PaymentDesk(payments=Payments(), accounts=accounts())
+
+
+@cache
+def cashier() -> "Cashier":
+    """Taking payments. Speaks to the processor: outside the VPC."""
+    from gpubroker.billing.payments import processor
+    from gpubroker.billing.payments.cashier import Cashier
+    from gpubroker.billing.payments.store import Methods, Payments
+    from gpubroker.kernel.time import utc_now
+
+    return Cashier(payments=Payments(), methods=Methods(), processor=processor.configured(), clock=utc_now)
+
+
+class _Accounts:
+    """One's own account; an administrator any."""
+
+    def may_see(self, caller: "Caller", account_id: str) -> bool:
+        from gpubroker.kernel.caller import Role
+
+        return caller.role is Role.ADMIN or account_id == caller.tenant
+
+    def may_manage(self, caller: "Caller", account_id: str) -> bool:
+        return self.may_see(caller, account_id)
