@@ -100,4 +100,4 @@ def test_every_http_api_has_the_route_and_its_function_may_do_nothing() -> None:
             assert not bare or "Policies" not in properties
     apis = {(path.stem, name) for path in all_templates() for name in resources(path, "AWS::Serverless::HttpApi")}
     assert led == apis
-    assert len(apis) == 11
+    assert len(apis) == 19

@@ -21,6 +21,7 @@ class MethodNotAllowed(errors.Problem):
 _STATUSES: tuple[tuple[type[errors.Problem], int], ...] = (
     (errors.Malformed, 400),
     (errors.Unauthenticated, 401),
+    (errors.PaymentRequired, 402),
     (errors.Forbidden, 403),
     (errors.NotFound, 404),
     (MethodNotAllowed, 405),

@@ -47,6 +47,13 @@ class Unauthenticated(Problem):
     title = "Valid credentials are needed"
 
 
+class PaymentRequired(Problem):
+    """The money for it is not there, or may not be spent on it."""
+
+    code = "payment-required"
+    title = "There is not enough money for this"
+
+
 class Forbidden(Problem):
     code = "forbidden"
     title = "These credentials do not allow this"

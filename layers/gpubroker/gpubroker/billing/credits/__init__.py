@@ -1,0 +1,1 @@
+"""Credits: amounts that the house grants an account, burnt down before it pays."""

@@ -1,0 +1,1 @@
+"""Discounts on accounts, and promotions that give them."""

@@ -1,0 +1,1 @@
+"""Price plans: versioned documents of what each resource costs, and which account is on which."""
