@@ -22,7 +22,9 @@ from gpubroker.kernel.money import MicroUsd
 TERM = timedelta(days=14)
 """From the day of an invoice to its due date."""
 DUNNING = (timedelta(days=1), timedelta(days=3), timedelta(days=5), timedelta(days=7), timedelta(days=14))
-"""After a payment failed, the next is tried so much later; after the last one only people help."""
+"""After a payment failed, the same card is tried so much later, and after the last one no more; another card, or money on
+the balance, is taken at the next daily look."""
+LOOK_AGAIN = timedelta(days=1)
 COLLECT_AGAIN = timedelta(minutes=10)
 """An issued invoice whose collection was cut off is taken up again after so long."""
 
@@ -57,7 +59,9 @@ class Invoice:
     due              what its lines leave to pay; `credited` what credit notes took off it since
     by_credits       paid by promotional credits, and `by_balance` from the account, `by_card` through the processor
     overpaid         what credit notes or a negative total gave back to the balance
-    payment_id       the payment under way, or the last one; `attempts` counts them
+    payment_id       the payment under way, or the last one, by the method `method_id`; `attempts` counts those
+                     of this method, `payments` all; from `card_at` on the same card may be tried again (None: not any more)
+    by_resource      what is due by resource, for credits that pay for some only
     next_at          when somebody must look at it: collection cut off, next try, due date
     complete_until   up to when usage was known to be complete when it was made; None: not told
     """
@@ -86,13 +90,16 @@ class Invoice:
     credited: MicroUsd = 0
     overpaid: MicroUsd = 0
     payment_id: str | None = None
+    method_id: str | None = None
     attempts: int = 0
+    payments: int = 0
+    card_at: datetime | None = None
     next_at: datetime | None = None
     complete_until: datetime | None = None
     notes: tuple[str, ...] = ()
     currency: str = "USD"
     version: int = 1
-    resources: tuple[str, ...] = field(default=())
+    by_resource: dict[str, MicroUsd] = field(default_factory=dict)
 
     @property
     def remaining(self) -> MicroUsd:
@@ -138,15 +145,18 @@ def collected(invoice: Invoice, *, credits: MicroUsd, balance: MicroUsd, given_b
     return _settled(after, now)
 
 
-def charge(invoice: Invoice, payment_id: str, now: datetime) -> Invoice:
+def charge(invoice: Invoice, payment_id: str, method_id: str, now: datetime) -> Invoice:
     """A card is asked for what remains."""
     _must_be(invoice, State.OPEN, State.PAST_DUE)
+    attempts = invoice.attempts + 1 if method_id == invoice.method_id else 1
     return _changed(
         invoice,
         now,
         payment_id=payment_id,
-        attempts=invoice.attempts + 1,
-        next_at=None if invoice.state is State.PAST_DUE else invoice.due_at,
+        method_id=method_id,
+        payments=invoice.payments + 1,
+        attempts=attempts,
+        next_at=_next_look(invoice, now),
     )
 
 
@@ -163,11 +173,19 @@ def card_paid(invoice: Invoice, payment_id: str, amount: MicroUsd, now: datetime
 
 
 def card_failed(invoice: Invoice, payment_id: str, now: datetime) -> Invoice:
-    """A payment failed: the next try is later and later, and after the last there is none."""
+    """A payment failed: the next try by the same card is later and later, and after the last there is none."""
     if invoice.state.final or invoice.payment_id != payment_id:
         return invoice
     tried = invoice.attempts - 1
-    return _changed(invoice, now, next_at=_next(invoice, now + DUNNING[tried] if tried < len(DUNNING) else None, now))
+    card_at = now + DUNNING[tried] if tried < len(DUNNING) else None
+    return _changed(invoice, now, card_at=card_at, next_at=_next_look(invoice, now))
+
+
+def may_charge(invoice: Invoice, method_id: str, now: datetime) -> bool:
+    """Whether this method may be asked now: one that was not asked last at once, the same one by the schedule."""
+    if invoice.method_id != method_id:
+        return True
+    return invoice.card_at is not None and invoice.card_at <= now
 
 
 def fall_due(invoice: Invoice, now: datetime) -> Invoice:
@@ -178,8 +196,8 @@ def fall_due(invoice: Invoice, now: datetime) -> Invoice:
 
 
 def wait(invoice: Invoice, now: datetime) -> Invoice:
-    """Nothing can be done before the due date; after it, nothing but by people."""
-    return _changed(invoice, now, next_at=_next(invoice, None, now))
+    """Nothing can be done now: looked at again tomorrow, or at the due date if that is sooner."""
+    return _changed(invoice, now, next_at=_next_look(invoice, now))
 
 
 def credit(invoice: Invoice, note_id: str, amount: MicroUsd, now: datetime) -> tuple[Invoice, MicroUsd]:
@@ -216,10 +234,11 @@ def _settled(invoice: Invoice, now: datetime) -> Invoice:
     return replace(invoice, state=State.OPEN) if invoice.state is State.ISSUED else invoice
 
 
-def _next(invoice: Invoice, wanted: datetime | None, now: datetime) -> datetime | None:
-    """The earlier of a wanted moment and the due date, if that is still to come."""
-    falls_due = invoice.due_at if invoice.state is State.OPEN else None
-    return min((one for one in (wanted, falls_due) if one is not None), default=None)
+def _next_look(invoice: Invoice, now: datetime) -> datetime:
+    wanted = now + LOOK_AGAIN
+    if invoice.state is State.OPEN and invoice.due_at is not None and now < invoice.due_at:
+        return min(wanted, invoice.due_at)
+    return wanted
 
 
 def _must_be(invoice: Invoice, *states: State) -> None:

@@ -1,0 +1,72 @@
+"""What invoices need of others: what was used, and a ledger that moves the money."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Protocol
+
+from gpubroker.billing.invoices.period import Period
+from gpubroker.kernel.money import MicroUsd
+from gpubroker.storage.transaction import Writes
+
+
+@dataclass(frozen=True, slots=True)
+class UsageHour:
+    """What one instance used in one hour (its start, UTC): by resource in the meter's units, of how many events; the
+    revision goes up whenever an event is added to it."""
+
+    instance_id: str
+    hour: datetime
+    quantities: Mapping[str, Decimal | int]
+    events: int
+    revision: int
+
+
+class Usage(Protocol):
+    """Usage as billing sees it. An account is a user's (what was used for no organisation) or an organisation's."""
+
+    def accounts(self, period: Period) -> Iterator[str]:
+        """Accounts with usage in a month; some twice, perhaps."""
+        ...
+
+    def hours(self, account_id: str, start: datetime, end: datetime) -> Iterable[UsageHour]:
+        """Every instance-hour of [start, end) that the account pays for."""
+        ...
+
+    def events(self, instance_id: str, hour: datetime) -> Sequence[Mapping[str, Any]]:
+        """The raw events of an instance-hour as they were taken, each with `event_id`, `received_at` and `user_id`."""
+        ...
+
+    def complete_until(self) -> datetime | None:
+        """Up to when nothing is still on its way; None where it cannot be told."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    debit: str
+    credit: str
+    amount: MicroUsd
+
+
+class NotEnough(Exception):
+    """Less is available than a transfer takes; raised when a transaction that it was added to is committed."""
+
+
+class AccountHeld(Exception):
+    """The account takes no debits now: it is frozen or closed; raised likewise."""
+
+
+class Ledger(Protocol):
+    """Double entry: what is moved leaves one account and reaches another, once for an id."""
+
+    def available(self, account_id: str) -> MicroUsd:
+        """What may be taken from an account's own money now; never negative, and without its credit limit."""
+        ...
+
+    def add(
+        self, tx: Writes, transfer_id: str, kind: str, legs: Sequence[Leg], reference: Mapping[str, str]
+    ) -> None:
+        """Add a transfer to a transaction: it is posted with it, or not at all."""
+        ...
