@@ -11,6 +11,9 @@ from gpubroker.kernel.money import MicroUsd
 
 Duration = Literal["once", "months", "forever"]
 
+MOST_AT_ONCE = 20
+"""Discounts that one invoice has: each is a write of its transaction."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -93,6 +96,8 @@ def take_off(
     left = {resource: max(0, amount) for resource, amount in charges.items()}
     found: list[TakenOff] = []
     for discount in sorted(discounts, key=lambda one: one.order):
+        if len(found) == MOST_AT_ONCE:
+            break
         if not discount.holds(start, end):
             continue
         off = {name: cut for name, cut in _off(discount, left, period_key(start)).items() if cut}

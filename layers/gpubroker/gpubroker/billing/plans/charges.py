@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from gpubroker.billing.plans.plan import RESOURCES, SCOPES, PlanPeriod
+from gpubroker.billing.plans.plan import SCOPES, PlanPeriod
 from gpubroker.billing.rating.lines import Billed, RatedLine
 from gpubroker.billing.rating.prices import ResourcePrice, Scope
 from gpubroker.billing.rating.proration import prorated
 from gpubroker.billing.rating.rate import added, rate_part
+from gpubroker.billing.resources import RESOURCES
 from gpubroker.kernel.money import MicroUsd
 
 Metered = tuple[str, Scope]

@@ -12,15 +12,6 @@ from gpubroker.kernel.money import MicroUsd
 STANDARD = "standard"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-# How many of the meter's units a priced one is. A GB is 1,000 MB and a month 730 hours (docs/billing.md).
-UNITS: dict[str, dict[str, int]] = {
-    "gpu_seconds": {"second": 1, "hour": 3600},
-    "cpu_seconds": {"second": 1, "hour": 3600},
-    "storage_gb_hours": {"gb_hour": 1, "gb_month": 730},
-    "network_egress_mb": {"mb": 1, "gb": 1000},
-    "network_ingress_mb": {"mb": 1, "gb": 1000},
-}
-RESOURCES = tuple(UNITS)
 SCOPES: tuple[Scope, ...] = ("rental", "other")
 
 

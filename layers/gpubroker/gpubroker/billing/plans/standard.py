@@ -6,8 +6,9 @@ metered. Usage that no rental pays for (a service meters instances of its own) h
 
 from decimal import Decimal
 
-from gpubroker.billing.plans.plan import EPOCH, STANDARD, UNITS, PlanVersion
+from gpubroker.billing.plans.plan import EPOCH, STANDARD, PlanVersion
 from gpubroker.billing.rating.prices import FlatModel, GraduatedModel, PriceModel, ResourcePrice, Scope, Tier
+from gpubroker.billing.resources import UNITS
 
 
 def _price(resource: str, unit: str, model: PriceModel, scope: Scope = "all") -> ResourcePrice:
