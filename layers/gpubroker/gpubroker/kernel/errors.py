@@ -48,7 +48,7 @@ class Unauthenticated(Problem):
 
 
 class PaymentRequired(Problem):
-    """The money for it is not there, or may not be spent on it."""
+    """There is not enough money, or not enough of a budget is left."""
 
     code = "payment-required"
     title = "There is not enough money for this"

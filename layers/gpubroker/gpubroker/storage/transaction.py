@@ -6,26 +6,43 @@
 
 All or nothing, at most 100 items. Conflicts with other transactions and throttling are tried again with full
 jitter; a token that DynamoDB remembers for ten minutes makes the second sending of a lost answer harmless.
+What many write to at once (an account) is given more patience: `transaction(Item, backoff=PATIENT)`.
 """
 
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 from pynamodb.connection import Connection
+from pynamodb.constants import ALL_OLD
 from pynamodb.exceptions import PynamoDBException, TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from gpubroker.kernel import deadline
 from gpubroker.kernel.errors import Conflict, Unavailable
 from gpubroker.resilience.backoff import Backoff
 from gpubroker.storage.table import Item
 
-Lost = Exception | type[Exception]
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the loss of a condition means, told by the item that stood in the way: `told(attributes)`, in DynamoDB's
+    JSON, or None where there is no item."""
+
+    told: Callable[[dict[str, Any] | None], Exception]
+
+
+Lost = Exception | type[Exception] | Told
 
 _BACKOFF = Backoff(base_s=0.02, cap_s=0.5, tries=5)
+PATIENT = Backoff(base_s=0.02, cap_s=1.0, tries=20)
+"""For an item that fifty writers want at once, of which DynamoDB lets one through at a time (about 8 s at the most
+likely; never past the deadline of the invocation)."""
 _TRY_AGAIN = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
 _THROTTLED = {"ThrottlingException", "ProvisionedThroughputExceededException", "TransactionInProgressException"}
 
@@ -55,12 +72,16 @@ class Writes:
         }
 
     def put(self, item: Item, *, condition: Condition | None = None, lost: Lost = StaleVersion) -> None:
-        self._entries["put"].append((lambda tx: tx.save(item, condition=condition), lost))
+        wanted = ALL_OLD if isinstance(lost, Told) else None
+        self._entries["put"].append((lambda tx: tx.save(item, condition=condition, return_values=wanted), lost))
 
     def update(
         self, item: Item, *, actions: list[Action], condition: Condition | None = None, lost: Lost = StaleVersion
     ) -> None:
-        self._entries["update"].append((lambda tx: tx.update(item, actions=actions, condition=condition), lost))
+        wanted = ALL_OLD if isinstance(lost, Told) else None
+        self._entries["update"].append(
+            (lambda tx: tx.update(item, actions=actions, condition=condition, return_values=wanted), lost)
+        )
 
     def delete(self, item: Item, *, condition: Condition | None = None, lost: Lost = StaleVersion) -> None:
         self._entries["delete"].append((lambda tx: tx.delete(item, condition=condition), lost))
@@ -73,14 +94,16 @@ class Writes:
     def _ordered(self) -> list[tuple[Callable[[TransactWrite], None], Lost]]:
         return [entry for kind in ("check", "delete", "put", "update") for entry in self._entries[kind]]
 
-    def commit(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def commit(
+        self, connection: Connection, *, backoff: Backoff = _BACKOFF, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """Send the transaction. Raises the `lost` of the first entry whose condition failed; Unavailable when
-        conflicts or throttling outlast the tries."""
+        conflicts or throttling outlast the tries or the deadline: then nothing was written."""
         entries = self._ordered()
         if not entries:
             return
         token = str(uuid.uuid4())
-        for attempt in range(_BACKOFF.tries):
+        for attempt in range(backoff.tries):
             write = TransactWrite(connection=connection, client_request_token=token)
             for add, _ in entries:
                 add(write)
@@ -91,28 +114,39 @@ class Writes:
                 if not _may_pass(error, [lost for _, lost in entries]):
                     raise
                 failure = error
-            if attempt + 1 < _BACKOFF.tries:
-                sleep(_BACKOFF.wait(attempt))
+            wait = backoff.wait(attempt)
+            if attempt + 1 == backoff.tries or wait >= deadline.left():
+                break
+            sleep(wait)
         raise Unavailable("The store is busy; try again.", retry_after=1) from failure
 
 
 def _may_pass(error: TransactWriteError, losses: list[Lost]) -> bool:
     """Whether trying again may help. Raises what a failed condition means."""
-    codes = [reason.code if reason else None for reason in error.cancellation_reasons]
-    lost = [lost for code, lost in zip(codes, losses, strict=False) if code == "ConditionalCheckFailed"]
+    reasons = error.cancellation_reasons
+    codes = [reason.code if reason else None for reason in reasons]
+    lost = [
+        loss.told(reason.raw_item) if isinstance(loss, Told) else loss
+        for reason, loss in zip(reasons, losses, strict=False)
+        if reason is not None and reason.code == "ConditionalCheckFailed"
+    ]
     if lost:
         # A repeated request fails other conditions too (its own effect stands in the way): that it is one decides.
-        repeated = [loss for loss in lost if loss is AlreadyDone or isinstance(loss, AlreadyDone)]
+        repeated = [loss for loss in lost if _is_repetition(loss)]
         raise (repeated or lost)[0] from error
     return any(code in _TRY_AGAIN for code in codes) or error.cause_response_code in _THROTTLED
 
 
+def _is_repetition(loss: Exception | type[Exception]) -> bool:
+    return issubclass(loss if isinstance(loss, type) else type(loss), AlreadyDone)
+
+
 @contextmanager
-def transaction(model: type[Item]) -> Iterator[Writes]:
+def transaction(model: type[Item], *, backoff: Backoff = _BACKOFF) -> Iterator[Writes]:
     """Collect writes; commit when the block ends without an exception. `model` says which connection is used."""
     writes = Writes()
     yield writes
-    writes.commit(model._get_connection().connection)
+    writes.commit(model._get_connection().connection, backoff=backoff)
 
 
 def lost_condition(error: PynamoDBException) -> bool:
