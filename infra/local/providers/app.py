@@ -121,9 +121,7 @@ def create_app(
         for operation in service.operations
     ]
     processor = Processor(Path(directory) / "payments.json" if directory else None, clock)
-    app = Starlette(
-        routes=[*routes, *control_routes(world, faults, calls), *rates_routes(clock), *processor.routes()]
-    )
+    app = Starlette(routes=[*routes, *control_routes(world, faults, calls), *rates_routes(clock), *processor.routes()])
     app.state.world = world
     app.state.faults = faults
     return app

@@ -187,7 +187,11 @@ class Processor:
 
     async def _ends(self, charge: Charge, card: TestCard) -> None:
         if charge.status != card.end:
-            await asyncio.sleep(self.slow_seconds if charge.token == "tok_slow" else card.seconds)
+            await asyncio.sleep(
+                self.slow_seconds
+                if charge.token == "tok_slow"  # noqa: S105
+                else card.seconds
+            )
             charge.status, charge.failure_code = card.end, card.failure
             self._save()
         if card.webhook:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gpubroker.billing.payments.cashier import Cashier
     from gpubroker.billing.payments.ports import Accounts
+    from gpubroker.billing.payments.store import Payments
     from gpubroker.billing.payments.use_cases import MethodDesk, PaymentDesk
     from gpubroker.kernel.caller import Caller
 
@@ -38,6 +39,15 @@ def new_method_desk() -> "MethodDesk":
 
 
 @cache
+def payments() -> "Payments":
+    """Payments whose end has its consequences: where their state is moved."""
+    from gpubroker.billing.payments.store import Payments
+    from gpubroker.composition import invoices
+
+    return Payments(consequences={"invoice": invoices.invoice_payments()})
+
+
+@cache
 def payment_desk() -> "PaymentDesk":
     from gpubroker.billing.payments.store import Payments
     from gpubroker.billing.payments.use_cases import PaymentDesk
@@ -50,10 +60,10 @@ def cashier() -> "Cashier":
     """Taking payments. Speaks to the processor: outside the VPC."""
     from gpubroker.billing.payments import processor
     from gpubroker.billing.payments.cashier import Cashier
-    from gpubroker.billing.payments.store import Methods, Payments
+    from gpubroker.billing.payments.store import Methods
     from gpubroker.kernel.time import utc_now
 
-    return Cashier(payments=Payments(), methods=Methods(), processor=processor.configured(), clock=utc_now)
+    return Cashier(payments=payments(), methods=Methods(), processor=processor.configured(), clock=utc_now)
 
 
 class _Accounts:

@@ -91,7 +91,9 @@ def ended(charge: RentalCharge, detail: dict[str, Any]) -> tuple[RentalCharge, E
     )
     if after.billed_by != "gpubroker":
         return after, None
-    entry = Entry(Kind.RENTAL, charge.rental_id, after.charged or 0, parse_iso(str(data["ended_at"])), members, (event,))
+    entry = Entry(
+        Kind.RENTAL, charge.rental_id, after.charged or 0, parse_iso(str(data["ended_at"])), members, (event,)
+    )
     return after, entry
 
 

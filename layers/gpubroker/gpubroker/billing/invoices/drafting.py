@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from gpubroker.billing.discounts.discount import Discount
+from gpubroker.billing.discounts.store import Held
 from gpubroker.billing.invoices.charge import lines_of
 from gpubroker.billing.invoices.document import SECTIONS
 from gpubroker.billing.invoices.invoice import COLLECT_AGAIN, Invoice, invoice_id_of
@@ -24,8 +26,6 @@ from gpubroker.billing.invoices.ports import Usage
 from gpubroker.billing.invoices.pricing import Priced, priced, used
 from gpubroker.billing.invoices.store import AlreadyDrafted, Invoices, Where, line_pages
 from gpubroker.billing.invoices.terms import Terms, with_uses
-from gpubroker.billing.discounts.discount import Discount
-from gpubroker.billing.discounts.store import Held
 from gpubroker.billing.rating import half_even
 from gpubroker.billing.rating.rounding import MICROS_PER_CENT
 from gpubroker.kernel.errors import Unavailable
@@ -171,9 +171,7 @@ def _rounding(lines: list[Line]) -> int:
     return half_even(due, MICROS_PER_CENT) * MICROS_PER_CENT - due
 
 
-def _header(
-    account_id: str, period: Period, built: Built, now: datetime, complete_until: datetime | None
-) -> Invoice:
+def _header(account_id: str, period: Period, built: Built, now: datetime, complete_until: datetime | None) -> Invoice:
     sums = totals(built.lines)
     return Invoice(
         invoice_id=invoice_id_of(account_id, str(period)),

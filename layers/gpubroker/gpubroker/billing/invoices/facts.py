@@ -1,9 +1,8 @@
 """The facts of invoices; their schemas stand in events/billing/."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
+from gpubroker.billing.facts import INTERVENTION, SOURCE, intervention
 from gpubroker.billing.invoices.credit_note import CreditNote
 from gpubroker.billing.invoices.invoice import Invoice, State
 from gpubroker.billing.invoices.period import Period
@@ -11,7 +10,8 @@ from gpubroker.kernel.events import Event
 from gpubroker.kernel.ids import named_id
 from gpubroker.kernel.time import iso
 
-SOURCE = "billing"
+__all__ = ["INTERVENTION", "SOURCE", "Event", "intervention", "note_issued", "of_change", "run_requested"]
+
 OF_STATE = {
     State.ISSUED: "InvoiceIssued",
     State.PAID: "InvoicePaid",
@@ -20,11 +20,10 @@ OF_STATE = {
 }
 RUN_REQUESTED = "InvoiceRunRequested"
 NOTE_ISSUED = "CreditNoteIssued"
-INTERVENTION = "AdminIntervention"
 
 
 def of_change(before: State, after: Invoice, now: datetime) -> list[Event]:
-    """What a change of an invoice's state tells: one that is issued and paid in one step tells both by its two states."""
+    """What a change of an invoice's state tells."""
     kind = OF_STATE.get(after.state)
     if after.state is before or kind is None:
         return []
@@ -63,30 +62,3 @@ def run_requested(period: Period, account_id: str | None, by: str, now: datetime
     """The workflow is to be started; its execution is named by this event, so that it starts once."""
     data = {"period": str(period), "account_id": account_id, "by": by, "at": iso(now)}
     return Event(RUN_REQUESTED, account_id or str(period), data, occurred_at=now)
-
-
-def intervention(
-    action: str,
-    subject: str,
-    *,
-    by: str,
-    reason: str,
-    before: Mapping[str, Any] | None = None,
-    after: Mapping[str, Any] | None = None,
-    now: datetime,
-) -> Event:
-    """An administrator acted by hand: for the audit."""
-    return Event(
-        INTERVENTION,
-        subject,
-        {
-            "action": action,
-            "subject": subject,
-            "by": by,
-            "reason": reason,
-            "before": None if before is None else dict(before),
-            "after": None if after is None else dict(after),
-            "at": iso(now),
-        },
-        occurred_at=now,
-    )

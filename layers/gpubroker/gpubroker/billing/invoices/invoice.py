@@ -22,8 +22,8 @@ from gpubroker.kernel.money import MicroUsd
 TERM = timedelta(days=14)
 """From the day of an invoice to its due date."""
 DUNNING = (timedelta(days=1), timedelta(days=3), timedelta(days=5), timedelta(days=7), timedelta(days=14))
-"""After a payment failed, the same card is tried so much later, and after the last one no more; another card, or money on
-the balance, is taken at the next daily look."""
+"""After a payment failed, the same card is tried so much later, and after the last one no more; another card, or money
+on the balance, is taken at the next daily look."""
 LOOK_AGAIN = timedelta(days=1)
 COLLECT_AGAIN = timedelta(minutes=10)
 """An issued invoice whose collection was cut off is taken up again after so long."""
@@ -59,8 +59,8 @@ class Invoice:
     due              what its lines leave to pay; `credited` what credit notes took off it since
     by_credits       paid by promotional credits, and `by_balance` from the account, `by_card` through the processor
     overpaid         what credit notes or a negative total gave back to the balance
-    payment_id       the payment under way, or the last one, by the method `method_id`; `attempts` counts those
-                     of this method, `payments` all; from `card_at` on the same card may be tried again (None: not any more)
+    payment_id       the payment under way, or the last one, by the method `method_id`; `payments` counts
+                     all, `attempts` those of this method; it may be tried again from `card_at` on (None: not any more)
     by_resource      what is due by resource, for credits that pay for some only
     next_at          when somebody must look at it: collection cut off, next try, due date
     complete_until   up to when usage was known to be complete when it was made; None: not told
@@ -132,7 +132,9 @@ def issue(invoice: Invoice, number: str, now: datetime) -> Invoice:
     )
 
 
-def collected(invoice: Invoice, *, credits: MicroUsd, balance: MicroUsd, given_back: MicroUsd, now: datetime) -> Invoice:
+def collected(
+    invoice: Invoice, *, credits: MicroUsd, balance: MicroUsd, given_back: MicroUsd, now: datetime
+) -> Invoice:
     """So much was taken from credits and balance, or given back to it, of an issued or unpaid invoice."""
     _must_be(invoice, State.ISSUED, State.OPEN, State.PAST_DUE)
     after = _changed(
@@ -216,11 +218,11 @@ def credit(invoice: Invoice, note_id: str, amount: MicroUsd, now: datetime) -> t
 
 
 def void(invoice: Invoice, now: datetime) -> Invoice:
-    """Give up an unpaid invoice of which nothing was paid. Its number stays taken."""
+    """Give up an invoice of which nobody paid anything. Its number stays taken."""
     if invoice.state is State.VOID:
         return invoice
     _must_be(invoice, State.OPEN, State.PAST_DUE)
-    if invoice.paid:
+    if invoice.by_balance or invoice.by_card or invoice.credited:
         raise InvoiceState("Something was paid of it: use a credit note.")
     return _changed(invoice, now, state=State.VOID, next_at=None)
 

@@ -4,8 +4,9 @@
 INVOICE#<invoice id>             OWNER                            the account and period of an invoice
 <account>#LINES#<invoice id>     <build>#<first line, 6 digits>   a page of lines, packed
 <account>#BILLED#<period>        MONTH                            what was billed of a month, and by which invoices
-<account>#BILLED#<period>        PAGE#<part>#<build>#<instance>   what each instance had of it, packed
-<account>#PERIOD                 <period>                         whether the month is open for charges; gsi1 while it is
+<account>#BILLED#<period>        PAGE#<part>#<build>#<instance>   what instances had of it, packed
+<account>#PERIOD                 <period>                         open for charges? gsi1 while it is
+<account>#USAGEMONTH             <month>                          there was usage; gsi1 for ever after
 <account>#CHARGES#<period>       <rental id>[#ADJUSTMENT]         a rental for that month's invoice
 <account>#RENTALCHARGE           <rental id>                      what is known of a rental's cost
 <account>#NOTES#<invoice id>     <note id>                        a credit note
@@ -94,9 +95,7 @@ class InvoiceOwnerItem(Item):
 
     @classmethod
     def of(cls, invoice: Invoice) -> "InvoiceOwnerItem":
-        return cls(
-            pk=f"INVOICE#{invoice.invoice_id}", sk="OWNER", account=invoice.account_id, period=invoice.period
-        )
+        return cls(pk=f"INVOICE#{invoice.invoice_id}", sk="OWNER", account=invoice.account_id, period=invoice.period)
 
 
 class PageItem(Item):
@@ -139,6 +138,28 @@ class PeriodItem(Item):
         """Accounts with charges of a month that no invoice has closed, by the index (which may lag a moment)."""
         for shard in range(SHARDS):
             for item in cls.index.query(f"BILLABLE#{period}#{shard}"):
+                yield item.pk.rpartition("#")[0]
+
+
+class UsageMonthItem(Item):
+    """That an account had usage, or late usage came in, in a month: stands in an index by month."""
+
+    class Meta(Table):
+        env = "BILLING_TABLE"
+
+    index = DueIndex()
+    gsi1pk = UnicodeAttribute(null=True)
+    gsi1sk = UnicodeAttribute(null=True)
+
+    @classmethod
+    def of(cls, account_id: str, month: Period) -> "UsageMonthItem":
+        shard = zlib.crc32(account_id.encode()) % SHARDS
+        return cls(pk=f"{account_id}#USAGEMONTH", sk=str(month), gsi1pk=f"USED#{month}#{shard}", gsi1sk=account_id)
+
+    @classmethod
+    def accounts(cls, month: Period) -> Iterator[str]:
+        for shard in range(SHARDS):
+            for item in cls.index.query(f"USED#{month}#{shard}"):
                 yield item.pk.rpartition("#")[0]
 
 

@@ -1,4 +1,4 @@
-"""The lines of an invoice. Each opens to what it is made of: the hours of an instance, a rental, or a rule of the plan."""
+"""The lines of an invoice. Each opens to what it is made of: hours of an instance, a rental, a rule of the plan."""
 
 from dataclasses import dataclass
 from decimal import Decimal

@@ -4,6 +4,7 @@ led to its line."""
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 import orjson
 
@@ -32,12 +33,12 @@ class BilledInstance:
         ]
 
     @classmethod
-    def unpacked(cls, told: list[list[list[int]] | dict[str, str] | dict[str, int]]) -> "BilledInstance":
+    def unpacked(cls, told: Any) -> "BilledInstance":
         hours, quantities, lines = told
         return cls(
-            {hour: (revision, events) for hour, revision, events in hours},  # type: ignore[misc]
-            {key: Decimal(value) for key, value in quantities.items()},  # type: ignore[union-attr]
-            dict(lines),  # type: ignore[arg-type]
+            {hour: (revision, events) for hour, revision, events in hours},
+            {key: Decimal(value) for key, value in quantities.items()},
+            dict(lines),
         )
 
 
@@ -93,6 +94,4 @@ def pages(instances: dict[str, BilledInstance]) -> Iterator[tuple[str, bytes]]:
 
 
 def read_pages(packed: Iterable[bytes]) -> dict[str, BilledInstance]:
-    return {
-        instance_id: BilledInstance.unpacked(told) for page in packed for instance_id, told in unpack(page)
-    }
+    return {instance_id: BilledInstance.unpacked(told) for page in packed for instance_id, told in unpack(page)}

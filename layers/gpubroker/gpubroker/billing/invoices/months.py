@@ -112,9 +112,7 @@ class Months:
         return next((read_pages([item.page]).get(instance_id) for item in items), None)
 
     @staticmethod
-    def put_instances(
-        account_id: str, period: Period, part: Part, instances: dict[str, BilledInstance]
-    ) -> None:
+    def put_instances(account_id: str, period: Period, part: Part, instances: dict[str, BilledInstance]) -> None:
         with PageItem.batch_write() as batch:
             for first, page in pages(instances):
                 sk = f"{PAGE}{part.period}#{part.build}#{first}"

@@ -70,8 +70,7 @@ class Page:
         """Encoded text with its baseline at y."""
         self._colour(colour)
         self._parts.append(
-            b"BT /%s %s Tf %s %s Td (%s) Tj ET"
-            % (font.encode(), _n(size), _n(x), _n(HEIGHT - y), _escaped(text))
+            b"BT /%s %s Tf %s %s Td (%s) Tj ET" % (font.encode(), _n(size), _n(x), _n(HEIGHT - y), _escaped(text))
         )
 
     def right(self, x: float, y: float, text: bytes, *, font: Font = REGULAR, size: float = 9, colour: Colour) -> None:

@@ -50,23 +50,20 @@ class Leg:
     amount: MicroUsd
 
 
-class NotEnough(Exception):
-    """Less is available than a transfer takes; raised when a transaction that it was added to is committed."""
-
-
-class AccountHeld(Exception):
-    """The account takes no debits now: it is frozen or closed; raised likewise."""
-
-
 class Ledger(Protocol):
-    """Double entry: what is moved leaves one account and reaches another, once for an id."""
+    """Double entry: what is moved leaves one account and reaches another, once for an id.
+
+    refusals  what a transaction raises when it is committed and an account cannot pay: too little is there, or it is
+              frozen, closed or unknown. Nothing has been written then.
+    """
+
+    @property
+    def refusals(self) -> tuple[type[Exception], ...]: ...
 
     def available(self, account_id: str) -> MicroUsd:
         """What may be taken from an account's own money now; never negative, and without its credit limit."""
         ...
 
-    def add(
-        self, tx: Writes, transfer_id: str, kind: str, legs: Sequence[Leg], reference: Mapping[str, str]
-    ) -> None:
+    def add(self, tx: Writes, transfer_id: str, kind: str, legs: Sequence[Leg], reference: Mapping[str, str]) -> None:
         """Add a transfer to a transaction: it is posted with it, or not at all."""
         ...

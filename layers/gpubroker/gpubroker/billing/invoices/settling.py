@@ -7,11 +7,11 @@ written down as paid was paid, once, however often a step is cut off and done ag
 from collections.abc import Callable
 from dataclasses import replace
 
-from gpubroker.billing.invoices import facts, invoice as rules
+from gpubroker.billing.invoices import invoice as rules
 from gpubroker.billing.invoices.invoice import Invoice, State
 from gpubroker.billing.invoices.items import InvoiceItem
 from gpubroker.billing.invoices.period import Period
-from gpubroker.billing.invoices.ports import AccountHeld, Ledger, Leg, NotEnough
+from gpubroker.billing.invoices.ports import Ledger, Leg
 from gpubroker.billing.invoices.store import Invoices, Where
 from gpubroker.billing.invoices.terms import Terms
 from gpubroker.billing.payments.payment import CENT, Payment, payment_id_of
@@ -22,7 +22,7 @@ from gpubroker.kernel.ids import named_id
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import Clock
 from gpubroker.messaging.log import logger
-from gpubroker.storage.transaction import AlreadyDone, StaleVersion, Writes, transaction
+from gpubroker.storage.transaction import PATIENT, AlreadyDone, StaleVersion, Writes, transaction
 
 USAGE = "house:usage"
 """What invoices earn."""
@@ -105,14 +105,14 @@ class Settling:
             return invoice  # nothing changed since the last look
         try:
             return self._move(invoice, available)
-        except (NotEnough, AccountHeld):
+        except self._ledger.refusals:
             # Spent meanwhile, or frozen: credits alone, and the balance at the next look.
             return invoice if invoice.state.unpaid else self._move(invoice, 0)
 
     def _move(self, invoice: Invoice, available: MicroUsd) -> Invoice:
         """One transaction: the header, credits where it has just been issued, and the transfer."""
         now, account = self._clock(), invoice.account_id
-        with transaction(InvoiceItem) as tx:
+        with transaction(InvoiceItem, backoff=PATIENT) as tx:
             by_credits = 0
             if invoice.state is State.ISSUED and invoice.remaining > 0:
                 charges = {name: amount for name, amount in invoice.by_resource.items() if amount > 0}
@@ -201,25 +201,6 @@ class InvoicePayments:
         self._ledger.add(tx, named_id("txn", payment.payment_id), "invoice_payment", legs, reference)
 
 
-def void(invoices: Invoices, where: Where, *, by: str, reason: str) -> Invoice:
-    """Give up an unpaid invoice, for the audit by whom and why. Raises InvoiceState."""
-    return invoices.change(
-        where,
-        rules.void,
-        events=lambda before, after, now: [
-            facts.intervention(
-                "void-invoice",
-                after.invoice_id,
-                by=by,
-                reason=reason,
-                before={"state": before.state.value},
-                after={"state": after.state.value},
-                now=now,
-            )
-        ],
-    )
-
-
 def _where(invoice: Invoice) -> Where:
     return Where(invoice.account_id, invoice.period, invoice.invoice_id)
 
@@ -230,5 +211,3 @@ def _cents(amount: MicroUsd, wanted: MicroUsd) -> MicroUsd:
         return wanted
     short = wanted - amount
     return max(0, wanted - -(-short // CENT) * CENT)
-
-

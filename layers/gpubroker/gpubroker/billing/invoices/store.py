@@ -3,8 +3,10 @@
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from pynamodb.exceptions import DoesNotExist
 
@@ -26,7 +28,7 @@ from gpubroker.kernel.errors import NotFound, Unavailable
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.time import Clock, utc_now
 from gpubroker.storage.outbox import outbox_item
-from gpubroker.storage.transaction import AlreadyDone, StaleVersion, Writes, transaction
+from gpubroker.storage.transaction import PATIENT, AlreadyDone, StaleVersion, Writes, transaction
 
 LINES_A_PAGE = 400
 _TRIES = 12
@@ -108,9 +110,7 @@ class Invoices:
     def lines(self, invoice: Invoice, start: int = 1) -> Iterator[Line]:
         """The lines from number `start` on, page by page."""
         first = f"{invoice.build}#{(start - 1) // LINES_A_PAGE * LINES_A_PAGE + 1:06d}"
-        for item in PageItem.query(
-            _lines_pk(invoice), PageItem.sk.between(first, f"{invoice.build}#~"), page_size=4
-        ):
+        for item in PageItem.query(_lines_pk(invoice), PageItem.sk.between(first, f"{invoice.build}#~"), page_size=4):
             for told in unpack(item.page):
                 if told[0] >= start:
                     yield _line(told)
@@ -129,7 +129,7 @@ class Invoices:
 
     @staticmethod
     def put_lines(invoice: Invoice, pages: Iterable[tuple[int, bytes]]) -> None:
-        """The pages of a build, before its header: they count for nothing without it, and the same build's are the same."""
+        """The pages of a build, before its header: they count for nothing without it."""
         with PageItem.batch_write() as batch:
             for first, page in pages:
                 batch.save(PageItem(pk=_lines_pk(invoice), sk=f"{invoice.build}#{first:06d}", page=page))
@@ -173,7 +173,7 @@ class Invoices:
             after = rule(before, now)
             if after is before:
                 return before
-            with transaction(InvoiceItem) as tx:
+            with transaction(InvoiceItem, backoff=PATIENT) as tx:
                 self.add_change(tx, before, after, now, events(before, after, now) if events else ())
                 if also is not None:
                     also(tx, after)
@@ -192,7 +192,7 @@ class Invoices:
             if after is before:
                 return before
             unmoved = NumberItem.last == last if last else NumberItem.pk.does_not_exist()
-            with transaction(InvoiceItem) as tx:
+            with transaction(InvoiceItem, backoff=PATIENT) as tx:
                 self.add_change(tx, before, after, now)
                 tx.put(NumberItem.of(now.year, last + 1), condition=unmoved, lost=StaleVersion)
             return after
@@ -236,24 +236,17 @@ def _told(line: Line) -> list[object]:
     ]
 
 
-def _line(told: list[object]) -> Line:
-    from decimal import Decimal
-
+def _line(told: list[Any]) -> Line:
     number, kind, description, amount, period, source, resource, quantity, unit, rate = told
     return Line(
-        number,  # type: ignore[arg-type]
+        number,
         Kind(kind),
-        description,  # type: ignore[arg-type]
-        amount,  # type: ignore[arg-type]
-        period,  # type: ignore[arg-type]
-        source,  # type: ignore[arg-type]
-        resource,  # type: ignore[arg-type]
-        None if quantity is None else Decimal(str(quantity)),
-        unit,  # type: ignore[arg-type]
-        None if rate is None else Decimal(str(rate)),
+        description,
+        amount,
+        period,
+        source,
+        resource,
+        None if quantity is None else Decimal(quantity),
+        unit,
+        None if rate is None else Decimal(rate),
     )
-
-
-def numbered(lines: Iterable[Line]) -> list[Line]:
-    """Lines with their numbers, from 1."""
-    return [replace(line, number=number) for number, line in enumerate(lines, 1)]

@@ -43,7 +43,7 @@ class Cashier:
         self._payments, self._methods, self._processor, self._clock = payments, methods, processor, clock
 
     def take_deposit(self, detail: dict[str, Any]) -> Payment:
-        """On DepositRequested: the payment of this deposit, made once. What cannot be paid at all fails, and is told."""
+        """On DepositRequested: the payment of this deposit, made once. What cannot be paid fails, and is told."""
         account_id, method_id = str(detail["account_id"]), str(detail["payment_method_id"])
         try:
             token: str | None = self._methods.of(account_id, method_id).token

@@ -15,7 +15,7 @@ TYPES = {
 
 
 def ended(payment: Payment, now: datetime) -> Event:
-    """That a payment has come to an end. Its id is made of the payment's, so that it is one event however it is told."""
+    """That a payment has come to an end: one event, whoever tells it, since its id is made of the payment's."""
     data = {
         "payment_id": payment.payment_id,
         "account_id": payment.account_id,

@@ -93,7 +93,8 @@ class Payment:
         """When the sweep shall ask the processor: a minute after it was made, then ever later, to six hours."""
         if self.over:
             return None
-        return self.changed_at + min(LONGEST_LOOK, FIRST_LOOK * 2 ** min(self.looks, 10))
+        wait: timedelta = FIRST_LOOK * (1 << min(self.looks, 10))
+        return self.changed_at + min(LONGEST_LOOK, wait)
 
 
 def payment_id_of(purpose: Purpose, reference: str, attempt: int = 1) -> str:

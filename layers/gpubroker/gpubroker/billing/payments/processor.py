@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -24,6 +24,8 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells addresses, and 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 8.0
 _MAX_ANSWER = 65_536
+
+T = TypeVar("T")
 
 
 class HttpProcessor:
@@ -80,7 +82,7 @@ class HttpProcessor:
         return answer
 
 
-def _read(answer: httpx.Response, read: Callable[[Any], Any]) -> Any:
+def _read(answer: httpx.Response, read: Callable[[Any], T]) -> T:
     try:
         return read(answer.json())
     except (ValueError, KeyError, TypeError) as error:

@@ -12,8 +12,8 @@ AccountId = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z
 
 
 class MethodRequest(RequestModel):
-    """A card that the processor keeps already, by its token: the page that takes the number is the processor's, not ours.
-    A card's number is refused."""
+    """A card that the processor keeps already, by its token: the page that takes the number is the processor's, and
+    not ours. A card's number is refused."""
 
     token: str = Field(
         min_length=4, max_length=128, description="the processor's token of the card", examples=["tok_visa"]

@@ -1,4 +1,4 @@
-"""What we and the processor know of each other, from Secrets Manager: {"api_key": ..., "webhook_secrets": ["whsec_..."]}.
+"""What we and the processor know of each other: {"api_key": ..., "webhook_secrets": ["whsec_..."]} in Secrets Manager.
 
 Read again after five minutes; while Secrets Manager is away, what was read last is used for an hour (228). Two webhook
 secrets at once while one is being changed.

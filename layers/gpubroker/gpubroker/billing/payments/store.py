@@ -21,7 +21,7 @@ from gpubroker.billing.payments.payment import Payment
 from gpubroker.billing.payments.ports import Consequence
 from gpubroker.kernel.errors import NotFound, Unavailable
 from gpubroker.storage.outbox import outbox_item
-from gpubroker.storage.transaction import StaleVersion, Writes, transaction
+from gpubroker.storage.transaction import PATIENT, StaleVersion, Writes, transaction
 
 _TRIES = 10
 _BASE_SECONDS = 0.01
@@ -100,7 +100,7 @@ class Payments:
             if after is before:
                 return before
             try:
-                with transaction(PaymentItem) as tx:
+                with transaction(PaymentItem, backoff=PATIENT) as tx:
                     tx.put(PaymentItem.of(after), condition=PaymentItem.version == before.version, lost=StaleVersion)
                     if after.over and after.state is not before.state:
                         tx.put(outbox_item(PaymentItem, facts.ended(after, after.changed_at), source="billing"))
@@ -154,9 +154,7 @@ class Methods:
         if method_id not in [one.method_id for one in methods]:
             raise gone
         with transaction(MethodItem) as tx:
-            tx.delete(
-                MethodItem(pk=methods_pk(account_id), sk=method_id), condition=MethodItem.pk.exists(), lost=gone
-            )
+            tx.delete(MethodItem(pk=methods_pk(account_id), sk=method_id), condition=MethodItem.pk.exists(), lost=gone)
             if default == method_id:
                 others = [one.method_id for one in methods if one.method_id != method_id]
                 still = MethodItem.default == method_id

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from gpubroker.billing.accounts import AccountNotFound
 from gpubroker.billing.payments.method import MOST, PaymentMethod, method_id_of
 from gpubroker.billing.payments.ports import Accounts, PaymentProcessor, UnknownToken
 from gpubroker.billing.payments.requests import MethodRequest
 from gpubroker.billing.payments.store import Methods, PaymentMethodNotFound, PaymentNotFound, Payments
 from gpubroker.billing.payments.views import MethodList, MethodView, PaymentPage, PaymentView
 from gpubroker.kernel.caller import Caller
-from gpubroker.kernel.errors import Conflict, Forbidden, Invalid, NotFound
+from gpubroker.kernel.errors import Conflict, Forbidden, Invalid
 from gpubroker.kernel.time import Clock
 from gpubroker.storage.throttle import Limit, Throttle, count_of, network_of
 
@@ -20,11 +21,6 @@ BY_ADDRESS = Limit("payment-method-address", 60, 3600)
 class TooManyMethods(Conflict):
     code = "too-many-payment-methods"
     title = "This account has as many payment methods as it may have"
-
-
-class AccountNotFound(NotFound):
-    code = "account-not-found"
-    title = "There is no such account"
 
 
 def account_for(caller: Caller, wanted: str | None, allowed: Callable[[Caller, str], bool]) -> str:
