@@ -21,7 +21,7 @@ from aws_lambda_powertools.event_handler.api_gateway import Router
 
 from gpubroker.edge.http import Answer
 from gpubroker.edge.idempotency import idempotency_key, required_idempotency_key
-from infra.answers import ALSO, ANSWERS, CONTENT_TYPES, TABLES
+from infra.answers import ALSO, ANSWERS, CONTENT_TYPES, TABLES, TAKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "openapi.json"
@@ -278,7 +278,7 @@ def _idempotency(*, required: bool) -> Json:
 def _responses(generated: Json, operation: Json, endpoint: Endpoint) -> Json:
     """What the route says of its success, and the problems that the edge makes of everything else."""
     success = {status: body for status, body in generated.items() if status.startswith(("2", "3"))}
-    if "202" in success:  # `Prefer: wait`, or nothing left to be done
+    if "202" in success and endpoint.function.__name__ not in TAKEN:  # `Prefer: wait`, or nothing left to be done
         success["202"]["headers"] = {name: {"schema": {"type": "string"}} for name in ("Location", "Retry-After")}
         success["200"] = {**success["202"], "description": "It was done while the caller waited."}
     first = next(iter(success))

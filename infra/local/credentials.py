@@ -24,8 +24,8 @@ from infra.local.trouble import Trouble
 DOMAIN = "gpubroker.test"
 PATIENCE = 10
 PLANS = {"free": "free", "pro": "pro", "enterprise": "enterprise", "agent-owner": "pro"}
-SERVICE_SCOPES = ["offers:read", "rentals:read", "internal:*"]
-AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write"]
+SERVICE_SCOPES = ["offers:read", "rentals:read", "usage:read", "usage:write", "internal:*"]
+AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "usage:read"]
 
 Kept = dict[str, dict[str, str]]
 CreateAdmin = Callable[[str, str], None]

@@ -36,6 +36,10 @@ CONTEXT_PARAMETERS = frozenset(
         "SecurityGroupId",
         "SigningKeysSecretArn",
         "SubnetIds",
+        "UsageRetentionDays",
+        "UsageStreamArn",
+        "UsageStreamMode",
+        "UsageStreamName",
     }
 )
 # The platform and the edge are wired by their own names: they are no contexts.

@@ -34,6 +34,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "MANAGEMENT_TABLE": "management",
         "EVENT_BUS": "gpubroker",
         "PRICE_STREAM": "prices",
+        "USAGE_STREAM": "usage-events",
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -17,6 +17,8 @@ ALERTS_WRITE = "alerts:write"
 NOTIFICATIONS_MANAGE = "notifications:manage"
 KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
+USAGE_READ = "usage:read"
+USAGE_WRITE = "usage:write"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
 
@@ -32,6 +34,8 @@ SCOPES: dict[str, str] = {
     NOTIFICATIONS_MANAGE: "Read one's notifications, and say how to be told",
     KEYS_MANAGE: "Make, list and revoke API keys",
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
+    USAGE_READ: "Read what one's instances use; services, anybody's",
+    USAGE_WRITE: "Send usage events, for anybody",
     ADMIN_ALL: "Administer users, plans and service accounts",
     INTERNAL_ALL: "Call the internal API",
 }
@@ -46,6 +50,7 @@ _AGENT = frozenset(
         ALERTS_WRITE,
         WEBHOOKS_READ,
         WEBHOOKS_WRITE,
+        USAGE_READ,
     }
 )
 _USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE}
@@ -55,7 +60,7 @@ _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
     "agent": _AGENT,
-    "service": frozenset({OFFERS_READ, RENTALS_READ, INTERNAL_ALL}),
+    "service": frozenset({OFFERS_READ, RENTALS_READ, USAGE_READ, USAGE_WRITE, INTERNAL_ALL}),
 }
 
 # (method, path) that a credential with the scope may call (305).
@@ -122,6 +127,14 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v2/providers/config/integrations"),
         ("DELETE", "/api/v2/providers/config/integrations/{provider}"),
     ),
+    USAGE_READ: (
+        ("GET", "/api/v1/usage/instances/{instance_id}/current"),
+        ("GET", "/api/v1/usage/instances/{instance_id}/history"),
+        ("GET", "/api/v1/usage/users/{user_id}/current"),
+        ("GET", "/api/v1/usage/users/{user_id}/history"),
+        ("GET", "/api/v1/usage/organizations/{org_id}/history"),
+    ),
+    USAGE_WRITE: (("POST", "/api/v1/usage/events"),),
     ADMIN_ALL: (
         ("GET", "/api/v2/admin/users"),
         ("GET", "/api/v2/admin/users/{user_id}"),
