@@ -167,14 +167,61 @@ class _Ledger:
         _book().add_transfer(tx, Transfer(transfer_id, kind, moved, told))
 
 
+def note_usage(data: bytes) -> None:
+    """A record of the stream of usage events: whose account has usage when."""
+    usage_months().note(_used(data))
+
+
+def _used(data: bytes) -> "Iterator[tuple[str, datetime]]":
+    """(account, moment) of the first and the last event of each series of a record: a record is far shorter than a
+    month, so nothing lies between. Events that aggregation would set aside are of nobody here either."""
+    from datetime import UTC, datetime
+
+    from gpubroker.usage.stream import read
+
+    record = read(data)
+    for event in record.plain or ():
+        yield str(event.get("org_id") or event["user_id"]), datetime.fromisoformat(event["period"]["start"])
+    if record.columns is None:
+        return
+    at, starts = 0, record.columns["start"]
+    for _, user_id, org_id, count in record.columns["series"]:
+        for place in {at, at + count - 1}:
+            yield org_id or user_id, datetime.fromtimestamp(starts[place] / 1000, UTC)
+        at += count
+
+
 class _Usage:
     """billing.invoices.ports.Usage over what usage tells of its hours."""
 
     def hours(self, account_id: str, start: "datetime", end: "datetime") -> "Iterator[UsageHour]":
-        raise NotImplementedError
+        from gpubroker.billing.invoices.ports import UsageHour
+        from gpubroker.billing.resources import RESOURCES
+        from gpubroker.usage.reading import hours_of_user
+
+        org_id = account_id if account_id.startswith("org_") else None
+        for user_id in [account_id] if org_id is None else sorted(_users_of(account_id, start, end)):
+            for total in hours_of_user(user_id, start, end):
+                if total.org_id == org_id:
+                    quantities = {name: total.metrics[name] for name in RESOURCES if name in total.metrics}
+                    yield UsageHour(total.instance_id, total.hour, quantities, total.events, total.revision)
 
     def events(self, instance_id: str, hour: "datetime") -> "Sequence[Mapping[str, Any]]":
-        raise NotImplementedError
+        from gpubroker.usage.reading import events_of
+
+        return events_of(instance_id, hour)
 
     def complete_until(self) -> "datetime | None":
-        raise NotImplementedError
+        from gpubroker.usage.reading import complete_until
+
+        return complete_until()
+
+
+def _users_of(org_id: str, start: "datetime", end: "datetime") -> set[str]:
+    """Whose instances an organisation pays for in [start, end), by the parts that usage keeps of its hours."""
+    from gpubroker.usage.items import TotalItem
+    from gpubroker.usage.totals import parts_pk
+
+    first, last = f"HOUR#{start:%Y-%m-%dT%H}", f"HOUR#{end:%Y-%m-%dT%H}"
+    parts = TotalItem.query(parts_pk(org_id), TotalItem.sk.between(first, last), attributes_to_get=["pk", "sk"])
+    return {part.sk.split("#", 2)[2] for part in parts}

@@ -67,12 +67,12 @@ def cashier() -> "Cashier":
 
 
 class _Accounts:
-    """One's own account; an administrator any."""
+    """One's own account; administrators and services any."""
 
     def may_see(self, caller: "Caller", account_id: str) -> bool:
         from gpubroker.kernel.caller import Role
 
-        return caller.role is Role.ADMIN or account_id == caller.tenant
+        return caller.role in (Role.ADMIN, Role.SERVICE) or account_id == caller.tenant
 
     def may_manage(self, caller: "Caller", account_id: str) -> bool:
         return self.may_see(caller, account_id)

@@ -1,12 +1,11 @@
 """What invoices need of others: what was used, and a ledger that moves the money."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
-from gpubroker.billing.invoices.period import Period
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.storage.transaction import Writes
 
@@ -25,10 +24,6 @@ class UsageHour:
 
 class Usage(Protocol):
     """Usage as billing sees it. An account is a user's (what was used for no organisation) or an organisation's."""
-
-    def accounts(self, period: Period) -> Iterator[str]:
-        """Accounts with usage in a month; some twice, perhaps."""
-        ...
 
     def hours(self, account_id: str, start: datetime, end: datetime) -> Iterable[UsageHour]:
         """Every instance-hour of [start, end) that the account pays for."""

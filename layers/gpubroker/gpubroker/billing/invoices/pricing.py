@@ -106,7 +106,9 @@ def used(hours: Iterable[UsageHour], month: Period, plans: Sequence[PlanPeriod])
         for resource, quantity in hour.quantities.items():
             if quantity:
                 quantities[place, resource] = quantities.get((place, resource), _ZERO) + quantity
-        use.hours[(hour.hour - start) // _HOUR] = (hour.revision, hour.events)
+        number = (hour.hour - start) // _HOUR
+        revision, events = use.hours.get(number, (0, 0))  # of another user, where an organisation pays for both
+        use.hours[number] = (revision + hour.revision, events + hour.events)
     return found
 
 

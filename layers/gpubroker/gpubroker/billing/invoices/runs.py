@@ -1,7 +1,9 @@
 """The monthly run: which accounts have something to bill, page by page, and the workflow that makes their invoices."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -11,7 +13,7 @@ from gpubroker.billing.invoices.items import UsageMonthItem
 from gpubroker.billing.invoices.months import Months
 from gpubroker.billing.invoices.period import Period
 from gpubroker.kernel.ids import stable_id
-from gpubroker.kernel.time import Clock, parse_iso
+from gpubroker.kernel.time import Clock
 from gpubroker.storage.transaction import lost_condition
 
 PAGE = 500
@@ -73,14 +75,12 @@ def start(event: Mapping[str, Any]) -> str:
     wanted = {name: detail[name] for name in ("period", "account_id") if detail.get(name)} if detail else {}
     name = f"invoices-{stable_id(detail['event_id'] if detail else event.get('id', ''))}"
     client = _step_functions()
-    try:
+    with suppress(client.exceptions.ExecutionAlreadyExists):
         client.start_execution(
             stateMachineArn=os.environ["PERIOD_TO_INVOICES_STATE_MACHINE"],
             name=name,
             input=orjson.dumps(wanted).decode(),
         )
-    except client.exceptions.ExecutionAlreadyExists:
-        pass
     return name
 
 
@@ -95,10 +95,11 @@ class UsageMonths:
         self._clock = clock
         self._seen: set[tuple[str, Period]] = set()
 
-    def note(self, events: Iterable[Mapping[str, Any]]) -> int:
-        """Returns how many writes it took."""
-        written = 0
-        for found in set(_payers(events, Period.of(self._clock()))) - self._seen:
+    def note(self, used: Iterable[tuple[str, datetime]]) -> int:
+        """used: (account, a moment of its usage). Returns how many writes it took."""
+        written, now = 0, Period.of(self._clock())
+        months = {(account_id, month) for account_id, at in used for month in (Period.of(at), now)}
+        for found in sorted(months - self._seen):
             if len(self._seen) >= _SEEN_MOST:
                 self._seen.clear()
             written += self._write(*found)
@@ -115,10 +116,3 @@ class UsageMonths:
             if not lost_condition(error):
                 raise
         return 1
-
-
-def _payers(events: Iterable[Mapping[str, Any]], now: Period) -> Iterator[tuple[str, Period]]:
-    for event in events:
-        account_id = str(event.get("org_id") or event["user_id"])
-        yield account_id, Period.of(parse_iso(str(event["period"]["start"])))
-        yield account_id, now
