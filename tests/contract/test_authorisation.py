@@ -40,6 +40,7 @@ class Things:
     alerts: dict[str, str] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -52,6 +53,7 @@ class Things:
             "alert_id": self.alerts,
             "device_id": self.devices,
             "notification_id": self.notifications,
+            "account_id": self.accounts,
         }.get(name)
         if mine is not None:
             return mine.get(kind, mine["free"])
@@ -64,6 +66,11 @@ class Things:
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
             "delivery_id": self.delivery_id,
+            "plan_id": "standard",
+            "version": "1",
+            "code": "NOBODYS",
+            "discount_id": "dsc_00000000000000000000000000",
+            "credit_id": "crd_00000000000000000000000000",
         }
         return fixed[name]
 
@@ -85,6 +92,7 @@ QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@exampl
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
     found = Things(user_id=callers["other"].tenant)
+    found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
         wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]

@@ -19,6 +19,8 @@ KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
 USAGE_READ = "usage:read"
 USAGE_WRITE = "usage:write"
+BILLING_READ = "billing:read"
+BILLING_WRITE = "billing:write"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
 
@@ -36,6 +38,8 @@ SCOPES: dict[str, str] = {
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
     USAGE_READ: "Read what one's instances use; services, anybody's",
     USAGE_WRITE: "Send usage events, for anybody",
+    BILLING_READ: "Read one's price plan, discounts, credits, invoices and payments; services, anybody's",
+    BILLING_WRITE: "Redeem promotions, and manage how one pays",
     ADMIN_ALL: "Administer users, plans and service accounts",
     INTERNAL_ALL: "Call the internal API",
 }
@@ -51,16 +55,17 @@ _AGENT = frozenset(
         WEBHOOKS_READ,
         WEBHOOKS_WRITE,
         USAGE_READ,
+        BILLING_READ,
     }
 )
-_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE}
+_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE, BILLING_WRITE}
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
     "agent": _AGENT,
-    "service": frozenset({OFFERS_READ, RENTALS_READ, USAGE_READ, USAGE_WRITE, INTERNAL_ALL}),
+    "service": frozenset({OFFERS_READ, RENTALS_READ, USAGE_READ, USAGE_WRITE, BILLING_READ, INTERNAL_ALL}),
 }
 
 # (method, path) that a credential with the scope may call (305).
@@ -135,6 +140,26 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/api/v1/usage/organizations/{org_id}/history"),
     ),
     USAGE_WRITE: (("POST", "/api/v1/usage/events"),),
+    BILLING_READ: (
+        ("GET", "/api/v1/billing/accounts/{account_id}/plan"),
+        ("GET", "/api/v1/billing/accounts/{account_id}/discounts"),
+        ("GET", "/api/v1/billing/accounts/{account_id}/credits"),
+        ("GET", "/api/v1/billing/payment-methods"),
+        ("GET", "/api/v1/billing/payments"),
+        ("GET", "/api/v1/billing/payments/{payment_id}"),
+        ("GET", "/api/v1/billing/invoices"),
+        ("GET", "/api/v1/billing/invoices/{invoice_id}"),
+        ("GET", "/api/v1/billing/invoices/{invoice_id}/pdf"),
+        ("GET", "/api/v1/billing/invoices/{invoice_id}/csv"),
+        ("GET", "/api/v1/billing/invoices/{invoice_id}/credit-notes"),
+        ("GET", "/api/v1/billing/invoices/{invoice_id}/lines/{line}/events"),
+        ("GET", "/api/v1/billing/usage-events/{event_id}"),
+    ),
+    BILLING_WRITE: (
+        ("POST", "/api/v1/billing/promotions/{code}/redeem"),
+        ("POST", "/api/v1/billing/payment-methods"),
+        ("DELETE", "/api/v1/billing/payment-methods/{payment_method_id}"),
+    ),
     ADMIN_ALL: (
         ("GET", "/api/v2/admin/users"),
         ("GET", "/api/v2/admin/users/{user_id}"),
@@ -142,6 +167,18 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("PUT", "/api/v2/admin/users/{user_id}/status"),
         ("GET", "/api/v2/admin/rentals/switch"),
         ("PUT", "/api/v2/admin/rentals/switch"),
+        ("POST", "/api/v1/billing/plans"),
+        ("DELETE", "/api/v1/billing/plans/{plan_id}"),
+        ("POST", "/api/v1/billing/plans/{plan_id}/versions"),
+        ("DELETE", "/api/v1/billing/plans/{plan_id}/versions/{version}"),
+        ("PUT", "/api/v1/billing/accounts/{account_id}/plan"),
+        ("GET", "/api/v1/billing/promotions"),
+        ("POST", "/api/v1/billing/promotions"),
+        ("DELETE", "/api/v1/billing/promotions/{code}"),
+        ("POST", "/api/v1/billing/accounts/{account_id}/discounts"),
+        ("DELETE", "/api/v1/billing/accounts/{account_id}/discounts/{discount_id}"),
+        ("POST", "/api/v1/billing/accounts/{account_id}/credits"),
+        ("DELETE", "/api/v1/billing/accounts/{account_id}/credits/{credit_id}"),
         ("GET", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts"),
         ("POST", "/api/v2/auth/service-accounts/{service_id}/secret"),
@@ -152,6 +189,7 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/internal/v1/auth/service-permissions/{service_id}"),
         ("GET", "/internal/v1/providers/stats"),
         ("GET", "/internal/v1/providers/health-summary"),
+        ("GET", "/internal/v1/providers/pricing/{offer_id}"),
         ("POST", "/internal/v1/rentals/cost-estimate"),
         ("POST", "/internal/v1/rentals/finalize"),
         ("POST", "/internal/v1/notifications/price-alert"),

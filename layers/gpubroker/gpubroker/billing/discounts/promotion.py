@@ -6,6 +6,8 @@ from datetime import datetime
 from gpubroker.billing.discounts.discount import Discount, Terms
 from gpubroker.kernel.ids import named_id
 
+CODE_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]{2,39}$"
+
 
 @dataclass(frozen=True, slots=True)
 class Promotion:

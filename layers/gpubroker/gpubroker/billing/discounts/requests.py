@@ -7,11 +7,12 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from gpubroker.billing.amounts import Percentage, PositiveAmount
 from gpubroker.billing.discounts.discount import Duration, Terms
+from gpubroker.billing.discounts.promotion import CODE_PATTERN
 from gpubroker.billing.resources import Resource
 from gpubroker.kernel.money import micros
 from gpubroker.kernel.schemas import RequestModel
 
-Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{2,39}$", examples=["LAUNCH-50"])]
+Code = Annotated[str, Field(pattern=CODE_PATTERN, examples=["LAUNCH-50"])]
 Reason = Annotated[str, Field(max_length=500, description="for the audit")]
 
 

@@ -10,6 +10,7 @@ from gpubroker.billing.rating.proration import Proration
 from gpubroker.kernel.money import MicroUsd
 
 STANDARD = "standard"
+PLAN_PATTERN = r"^[a-z0-9][a-z0-9-]{1,62}$"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 SCOPES: tuple[Scope, ...] = ("rental", "other")

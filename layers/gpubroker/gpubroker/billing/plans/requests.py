@@ -7,13 +7,14 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from gpubroker.billing.amounts import Amount, Quantity, UnitPrice
 from gpubroker.billing.plans.checks import PriceFields, checked
+from gpubroker.billing.plans.plan import PLAN_PATTERN
 from gpubroker.billing.rating.prices import ResourcePrice, Scope
 from gpubroker.billing.rating.proration import Proration
 from gpubroker.billing.resources import Resource
 from gpubroker.kernel.money import MicroUsd, micros
 from gpubroker.kernel.schemas import RequestModel
 
-PlanId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$", examples=["team-2027"])]
+PlanId = Annotated[str, Field(pattern=PLAN_PATTERN, examples=["team-2027"])]
 Reason = Annotated[str, Field(max_length=500, description="for the audit")]
 Model: TypeAlias = Literal["flat", "graduated", "volume", "package"]
 

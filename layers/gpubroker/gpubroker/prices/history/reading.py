@@ -235,6 +235,15 @@ def _wanted(asked: _Asked, one: Observation) -> bool:
 # ------------------------------------------------------------------ one offer's buckets
 
 
+def hours_of_offer(offer_id: str, gpu: str, since: datetime, now: datetime) -> dict[datetime, Stats]:
+    """The hours from `since` until now in which an offer of a GPU type was seen; others are not in it."""
+    first = _floor(max(since, now - retention.KEPT["hourly"]), _HOUR)
+    starts = [first + n * _HOUR for n in range(-(-(now - first) // _HOUR))]
+    asked = _Asked(gpu, None, None, None, offer_id, "hourly", first, now, None)
+    stored = _of_offer(asked, starts, now) if starts else {}
+    return {start: stored[start] for start in starts if start in stored}
+
+
 def _of_offer(asked: _Asked, starts: list[datetime], now: datetime) -> dict[datetime, Stats]:
     key = offer_key(str(asked.offer_id))
     first, last = day_text(starts[0]), day_text(starts[-1])

@@ -1,0 +1,31 @@
+"""DELETE /api/v1/billing/plans/{plan_id}"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from gpubroker.billing.plans.plan import PLAN_PATTERN
+from gpubroker.composition import pricing as composition
+from gpubroker.edge.caller import Caller, admin
+from gpubroker.edge.http import serve
+
+router = Router()
+
+
+@router.delete(
+    "/api/v1/billing/plans/<plan_id>",
+    tags=["billing"],
+    summary="Forget a price plan that no account was ever put on",
+    status_code=204,
+)
+def remove_plan(
+    plan_id: Annotated[str, Path(pattern=PLAN_PATTERN)],
+    caller: Annotated[Caller, Depends(admin)],
+    reason: Annotated[str | None, Query(max_length=500)] = None,
+) -> None:
+    composition.plan_desk().remove(caller, plan_id, reason)
+
+
+handler = serve(router)

@@ -1,0 +1,1 @@
+"""What an offer costs now and cost before, for other services."""
