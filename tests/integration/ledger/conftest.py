@@ -11,7 +11,7 @@ from gpubroker.ledger.book import Book, Leg, Transfer
 
 class Clock:
     def __init__(self) -> None:
-        self.now = datetime(2026, 5, 24, 10, 0, 0, tzinfo=UTC)
+        self.now = self.begun = datetime(2026, 5, 24, 10, 0, 0, tzinfo=UTC)
 
     def __call__(self) -> datetime:
         return self.now

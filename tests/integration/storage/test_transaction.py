@@ -3,10 +3,13 @@
 import json
 
 import boto3
+import botocore.client
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from pynamodb.attributes import UnicodeAttribute
 from pynamodb.exceptions import TransactWriteError
 
+from gpubroker.kernel import deadline
 from gpubroker.kernel.errors import Unavailable
 from gpubroker.kernel.events import Event
 from gpubroker.kernel.idempotency import Idempotency
@@ -14,7 +17,7 @@ from gpubroker.messaging import relay
 from gpubroker.storage.idempotency import KeyReused, remember, replay
 from gpubroker.storage.outbox import outbox_item
 from gpubroker.storage.table import Item, Table
-from gpubroker.storage.transaction import AlreadyDone, StaleVersion, Writes, transaction
+from gpubroker.storage.transaction import PATIENT, AlreadyDone, StaleVersion, Told, Writes, transaction
 
 KEY = Idempotency.of("k-1", tenant="anna", route="/things", body=b"{}")
 
@@ -132,3 +135,36 @@ def test_what_the_relay_publishes_is_the_fact_with_its_trace(table):
     assert (heard["detail-type"], heard["detail"]["name"]) == ("ThingMade", "lamp")
     assert (heard["detail"]["event_id"], heard["detail"]["correlation_id"]) == ("evt_1", "c-1")
     relay._client.cache_clear()
+
+
+def test_an_answer_that_never_came_is_the_stores_error(table, monkeypatch):
+    """Whether it took effect is not known: not a conflict, nor a lack of a condition."""
+
+    def lost(client, operation, arguments):
+        raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", lost)
+    with pytest.raises(TransactWriteError):
+        make()
+
+
+def test_what_stood_in_the_way_says_what_was_lost(table):
+    make()
+    with pytest.raises(StaleVersion, match="lamp is there"), transaction(Thing) as tx:  # noqa: PT012
+        thing = Thing(pk="anna#THING", sk="lamp", name="other")
+        told = Told(lambda item: StaleVersion(f"{item['name']['S']} is there" if item else "nothing"))
+        tx.put(thing, condition=Thing.pk.does_not_exist(), lost=told)
+    with pytest.raises(StaleVersion, match="nothing"), transaction(Thing) as tx:
+        tx.update(Thing(pk="x", sk="y"), actions=[Thing.version.add(1)], condition=Thing.pk.exists(), lost=told)
+
+
+def test_no_wait_goes_beyond_the_deadline(table):
+    writes = Writes()
+    writes.put(Thing(pk="a", sk="b", name="c"))
+    waits, begun = [], deadline.begin(0.0)
+    try:
+        with pytest.raises(Unavailable):
+            writes.commit(_Refusing(99), backoff=PATIENT, sleep=waits.append)
+    finally:
+        deadline.end(begun)
+    assert waits == []

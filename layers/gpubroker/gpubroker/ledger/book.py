@@ -359,7 +359,7 @@ class Book:
     def transfer(self, transfer: Transfer, *, budget: tuple[BudgetCharge, ...] = ()) -> Receipt:
         """Post a transfer, all its legs or none. The same again gives the stored receipt of the first.
 
-        budget: what it is spent of, counted in the same transaction.
+        budget: counted in the same transaction, by what the account of the first leg pays.
         Raises TransferConflict (the id was used with another body), AccountNotFound, AccountFrozen, AccountClosed,
         InsufficientFunds, BudgetExceeded, Invalid, Unavailable.
         """
@@ -380,7 +380,8 @@ class Book:
         receipt = Receipt(transfer.transfer_id, transfer.kind, transfer.legs, transfer.reference, self._now())
         moved = transfers.movements(transfer.transfer_id, transfer.legs)
         posting.post(tx, receipt, moved, transfers.fingerprint_of(transfer))
-        posting.count(tx, budget, used=receipt.amount, spent=receipt.amount)
+        spent = sum(leg.amount for leg in transfer.legs if leg.debit == transfer.legs[0].debit)
+        posting.count(tx, budget, used=spent, spent=spent)
         return receipt
 
     def receipt(self, transfer_id: str) -> Receipt:
@@ -517,12 +518,12 @@ class Book:
 
     def _with_room(self, once: Callable[[], T]) -> T:
         """Again where there was too little only because what had expired was still held."""
-        try:
-            return once()
-        except InsufficientFunds as refusal:
-            if not self.release_expired(refusal.account_id):
-                raise
-        return once()
+        while True:
+            try:
+                return once()
+            except InsufficientFunds as refusal:
+                if not self.release_expired(refusal.account_id):
+                    raise
 
 
 def _capture_body(hold_id: str, account_id: str, amount: MicroUsd, legs_to: Mapping[str, MicroUsd]) -> str:

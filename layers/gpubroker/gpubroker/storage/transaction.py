@@ -134,7 +134,7 @@ def _may_pass(error: TransactWriteError, losses: list[Lost]) -> bool:
         # A repeated request fails other conditions too (its own effect stands in the way): that it is one decides.
         repeated = [loss for loss in lost if _is_repetition(loss)]
         raise (repeated or lost)[0] from error
-    return any(code in _TRY_AGAIN for code in codes) or error.cause_response_code in _THROTTLED
+    return any(code in _TRY_AGAIN for code in codes) or _code(error) in _THROTTLED
 
 
 def _is_repetition(loss: Exception | type[Exception]) -> bool:
@@ -151,4 +151,12 @@ def transaction(model: type[Item], *, backoff: Backoff = _BACKOFF) -> Iterator[W
 
 def lost_condition(error: PynamoDBException) -> bool:
     """Whether a single conditional write failed on its condition, and on nothing else."""
-    return error.cause_response_code == "ConditionalCheckFailedException"
+    return _code(error) == "ConditionalCheckFailedException"
+
+
+def _code(error: PynamoDBException) -> str | None:
+    """DynamoDB's code; None where no answer came. (pynamodb's own property fails there: such an error of botocore has
+    a response, which is None.)"""
+    response = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
