@@ -21,7 +21,7 @@ def get_invoice_csv(
     invoice_id: Annotated[str, Path(max_length=64)],
     caller: Annotated[Caller, Depends(scoped("billing:read"))],
     accept_encoding: Annotated[str | None, Header(alias="accept-encoding", max_length=256)] = None,
-) -> Answer:
+) -> Answer[bytes]:
     file = composition.invoice_desk().csv(caller, invoice_id, gzipped="gzip" in (accept_encoding or ""))
     headers = {"content-disposition": f'attachment; filename="{file.name}"', "vary": "accept-encoding"}
     headers |= {"content-encoding": file.encoding} if file.encoding else {}

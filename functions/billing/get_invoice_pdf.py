@@ -18,7 +18,7 @@ router = Router()
 )
 def get_invoice_pdf(
     invoice_id: Annotated[str, Path(max_length=64)], caller: Annotated[Caller, Depends(scoped("billing:read"))]
-) -> Answer:
+) -> Answer[bytes]:
     file = composition.invoice_desk().pdf(caller, invoice_id)
     headers = {"content-disposition": f'inline; filename="{file.name}"'}
     return Answer(file.body, headers=headers, content_type="application/pdf", binary=True)

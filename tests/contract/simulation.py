@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from gpubroker.offers.instances import registry
 from gpubroker.offers.integrations import check
 from infra.local.providers.app import create_app
+from infra.local.providers.paths import PAYMENTS_PATH
 
 
 class Clock:
@@ -81,6 +82,7 @@ def reachable() -> Iterator[Simulation]:
     """The same, in the place of the real providers for all of the product, however often its caches are emptied."""
     with served() as simulation, httpx.Client(trust_env=False) as client, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROVIDERS_URL", simulation.url)
+        patch.setenv("PAYMENTS_URL", f"{simulation.url}{PAYMENTS_PATH}")
         patch.setattr(registry, "_client", lambda local: client)
         yield simulation
         if check._fetcher.cache_info().currsize:

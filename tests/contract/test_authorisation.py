@@ -12,6 +12,7 @@ from gpubroker.delivery.notifications.notice import Kind, Notice
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import utc_now
 from infra.openapi import endpoints
+from tests.contract.billing.things import billed
 from tests.contract.callers import KINDS, PASSWORD, Callers, Person
 from tests.contract.house import House, Reply
 from tests.contract.market import OFFER_IDS
@@ -41,6 +42,9 @@ class Things:
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
+    invoices: dict[str, str] = field(default_factory=dict)
+    payments: dict[str, str] = field(default_factory=dict)
+    payment_methods: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -54,6 +58,9 @@ class Things:
             "device_id": self.devices,
             "notification_id": self.notifications,
             "account_id": self.accounts,
+            "invoice_id": self.invoices,
+            "payment_id": self.payments,
+            "payment_method_id": self.payment_methods,
         }.get(name)
         if mine is not None:
             return mine.get(kind, mine["free"])
@@ -67,6 +74,8 @@ class Things:
             "webhook_id": self.webhook_id,
             "delivery_id": self.delivery_id,
             "plan_id": "standard",
+            "line": "1",
+            "event_id": "evt-of-nobody",
             "version": "1",
             "code": "NOBODYS",
             "discount_id": "dsc_00000000000000000000000000",
@@ -85,7 +94,10 @@ BODIES: dict[Route, Any] = {
     ("POST", "/api/v2/webhooks/{webhook_id}/replay"): {"since": "2026-01-01T00:00:00Z"},
     ("POST", "/api/v2/auth/password/change"): {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
 }
-QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
+QUERIES: dict[Route, str] = {
+    ("GET", "/api/v2/admin/users"): "?email=free@example.com",
+    ("GET", "/api/v1/billing/usage-events/{event_id}"): "?instance_id=i-1&hour=2026-10-10T12:00:00Z",
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +119,10 @@ def things(house: House, callers: Callers) -> Things:
         found.alerts[kind] = _made(house, "/api/v2/alerts", alert, callers[kind])["alert_id"]
         found.devices[kind] = _made(house, "/api/v2/notifications/devices", device, callers[kind])["device_id"]
         found.notifications[kind] = notified(callers[kind].tenant)
+    for kind in ("free", "pro", "enterprise", "admin"):
+        one = billed(callers[kind].tenant)
+        found.invoices[kind], found.payments[kind] = one.invoice_id, one.payment_id
+        found.payment_methods[kind] = one.payment_method_id
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     return found

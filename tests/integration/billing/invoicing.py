@@ -130,9 +130,7 @@ class World:
         self.terms = Terms(plans=Plans(), discounts=Discounts(), credits=Credits())
         consequence = InvoicePayments(invoices=self.invoices, ledger=ledger())
         self.payments = Payments(consequences={"invoice": consequence}, sleep=_no_wait)
-        self.cashier = Cashier(
-            payments=self.payments, methods=self.methods, processor=self.processor, clock=self.clock
-        )
+        self.cashier = Cashier(payments=self.payments, methods=self.methods, processor=self.processor, clock=self.clock)
         self.drafting = Drafting(
             invoices=self.invoices,
             months=self.months,
