@@ -16,6 +16,8 @@ ENVIRONMENT_NAMES = frozenset(
         "IDENTITY_TABLE",
         "MAIL_FROM",
         "OFFERS_TABLE",
+        "PAYMENTS_SECRET",
+        "PAYMENTS_URL",
         "POWERTOOLS_SERVICE_NAME",
         "PRICE_STREAM",
         "USAGE_RETENTION_DAYS",

@@ -21,10 +21,13 @@ CONTEXT_PARAMETERS = frozenset(
         "IdentityTableName",
         "IntegrationSecrets",
         "LayerArn",
+        "LedgerTableArn",
+        "LedgerTableName",
         "LogRetentionDays",
         "MailFrom",
         "OffersTableArn",
         "OffersTableName",
+        "PaymentsUrl",
         "PriceStreamArn",
         "PriceStreamName",
         "ProviderKeysSecretArn",
@@ -40,6 +43,8 @@ CONTEXT_PARAMETERS = frozenset(
         "UsageStreamArn",
         "UsageStreamMode",
         "UsageStreamName",
+        "UsageTableArn",
+        "UsageTableName",
     }
 )
 # The platform and the edge are wired by their own names: they are no contexts.

@@ -172,7 +172,7 @@ class World:
     def use(self, at: datetime, instance_id: str = "i-1", **metrics: float) -> str:
         return self.usage.add(self.account_id, instance_id, at, received=self.now, **metrics)
 
-    def add_card(self, token: str = "tok_visa") -> PaymentMethod:
+    def add_card(self, token: str = "tok_visa") -> PaymentMethod:  # noqa: S107
         method = PaymentMethod(
             method_id_of(self.account_id, token), self.account_id, token, "visa", "4242", 12, 2034, self.now
         )

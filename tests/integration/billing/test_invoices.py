@@ -25,7 +25,7 @@ OCT_10 = datetime(2026, 10, 10, 12, tzinfo=UTC)
 def world(make_table: Any) -> Iterator[World]:
     make_table("billing")
     make_table("ledger")
-    yield World()
+    return World()
 
 
 def test_usage_becomes_lines_and_the_balance_pays_them(world: World) -> None:

@@ -19,7 +19,7 @@ def world(make_table: Any) -> Iterator[World]:
     make_table("ledger")
     one = World()
     one.deposit(10**8)
-    yield one
+    return one
 
 
 def where(world: World, event_id: str, instance_id: str = "i-1", at: datetime = OCT_10) -> Any:
@@ -41,7 +41,7 @@ def test_a_line_opens_to_the_events_that_it_is_made_of_and_each_of_them_names_it
         at = OCT_10 + first.index(event_id) * HOUR
         found = world.proof.line_of(world.account_id, "i-1", at.replace(minute=0), event_id)
         assert found.invoice == invoice
-        assert dict((resource, number) for number, resource in found.lines) == {
+        assert {resource: number for number, resource in found.lines} == {
             resource: line.number for resource, line in lines.items() if line.source == "i-1"
         }
 

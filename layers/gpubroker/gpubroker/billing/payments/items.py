@@ -53,7 +53,7 @@ class PaymentItem(DueItem):
             pk=payments_pk(payment.account_id),
             sk=payment.payment_id,
             version=payment.version,
-            payment=_payment_json().dump_json(payment, exclude_none=True).decode(),
+            payment=_payment_json().dump_json(payment).decode(),
         )
         if payment.due_at is not None:
             item.gsi1pk, item.gsi1sk = cls.due_key(payment.payment_id, payment.due_at)
