@@ -20,7 +20,7 @@ PAGE = ROOT / "layers" / "gpubroker" / "gpubroker" / "console" / "static" / "pro
 ADVICE = {
     400: "The request cannot be read: mend it, then send it again.",
     401: "Send valid credentials: log in again, or use another key.",
-    402: "There is not enough money, or not enough of a budget is left: add to it, or ask for less.",
+    402: "There is not enough money for it, or it may not be spent on it: add money, or ask who sets the budget.",
     403: "Known, and not allowed to: another scope, role or plan is needed.",
     404: "There is no such thing, or it is somebody else's.",
     405: "The header Allow names the methods that this path takes.",

@@ -319,6 +319,24 @@ def test_an_estimate_is_the_price_of_now_and_holds_nothing(api: Api) -> None:  #
     assert api("estimate_cost", "service", body=body | {"offer_id": "vastai-none"}).status == 404
 
 
+def test_an_estimate_breaks_down_into_compute_and_disk_that_add_up(api: Api) -> None:  # (302)
+    priced = replace(TERMS, disk_micros_per_gb=Decimal("138.888889"), disk_included_gb=20)
+    api.market.offers[TERMS.offer_id] = priced
+    body = {"offer_id": TERMS.offer_id, "duration": 0.333, "options": {"count": 3, "disk_gb": 121}}
+    told = api("estimate_cost", "service", body=body).json
+    assert [(line["item"], line["price_per_hour_micros"]) for line in told["breakdown"]] == [
+        ("compute", 2_000_000),
+        ("disk", 14_028),
+    ]
+    assert sum(line["cost_per_instance_micros"] for line in told["breakdown"]) == told["subtotal_per_instance_micros"]
+    assert sum(line["cost_micros"] for line in told["breakdown"]) == told["estimated_cost_micros"]
+    assert told["estimated_cost_micros"] == 3 * round(Decimal(2_014_028 * 1199) / 3600)
+    within = body | {"options": {"disk_gb": 20}}
+    assert [line["item"] for line in api("estimate_cost", "service", body=within).json["breakdown"]] == ["compute"]
+    refused = api("estimate_cost", "service", body=body | {"options": {"disk_gb": 0}})
+    assert (refused.status, refused.json["errors"][0]["field"]) == (422, "options.disk_gb")
+
+
 def test_finalising_gives_an_invoice_whose_lines_add_up_and_never_more_than_was_used(api: Api) -> None:  # (303)
     rental_id = api.rent(count=2).json["rental_id"]
     make_ready(api, "usr_pro", rental_id)

@@ -48,7 +48,7 @@ class Unauthenticated(Problem):
 
 
 class PaymentRequired(Problem):
-    """There is not enough money, or not enough of a budget is left."""
+    """The money for it is not there, or may not be spent on it."""
 
     code = "payment-required"
     title = "There is not enough money for this"

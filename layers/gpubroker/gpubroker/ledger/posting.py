@@ -54,7 +54,7 @@ def post(tx: Writes, receipt: Receipt, moved: Mapping[str, Movement], fingerprin
         if movement.debit or movement.credit:
             tx.put(_entry(receipt, movement), condition=EntryItem.pk.does_not_exist())
     if receipt.legs:
-        tx.put(outbox_item(AccountItem, _posted(receipt), source="ledger"))
+        tx.put(outbox_item(AccountItem, posted(receipt), source="ledger"))
 
 
 def move(tx: Writes, movement: Movement, *, at: datetime, posts: bool = False) -> None:
@@ -156,7 +156,7 @@ def _entry(receipt: Receipt, movement: Movement) -> EntryItem:
     )
 
 
-def _posted(receipt: Receipt) -> Event:
+def posted(receipt: Receipt) -> Event:
     """The fact, whose id is made of the transfer's."""
     data: dict[str, Any] = {
         "transfer_id": receipt.transfer_id,

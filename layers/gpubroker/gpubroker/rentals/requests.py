@@ -113,6 +113,9 @@ class ScaleRequest(RequestModel):
 
 class EstimateOptions(RequestModel):
     count: int = Field(1, ge=1, le=MAX_COUNT)
+    disk_gb: int | None = Field(
+        None, ge=1, le=10_000, description="of each instance; what the offer includes unless said"
+    )
     auto_renew: bool = False
 
 

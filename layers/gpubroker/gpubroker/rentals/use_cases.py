@@ -6,13 +6,14 @@ only where a key was used before).
 
 import time
 from collections.abc import Callable
+from typing import Literal
 
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Conflict, NotFound, Problem
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.ids import new_id
+from gpubroker.kernel.money import MicroUsd, micros, usd
 from gpubroker.kernel.money import cost as cost_of
-from gpubroker.kernel.money import micros, usd
 from gpubroker.kernel.time import Clock, iso
 from gpubroker.rentals import callbacks, endings, rules, scaling
 from gpubroker.rentals.items import RentalItem
@@ -31,6 +32,7 @@ from gpubroker.rentals.requests import (
 from gpubroker.rentals.rules import Step
 from gpubroker.rentals.views import (
     CallbackView,
+    EstimateLine,
     EstimateView,
     InvoiceView,
     RentalPage,
@@ -163,6 +165,7 @@ class Desk:
         terms, seconds = self._terms(wanted.offer_id), seconds_of(wanted.duration)
         if not terms.priced:
             raise OfferNotPriced(f"The provider {terms.provider} tells no price for {terms.offer_id}.")
+        terms = terms.with_disk(wanted.options.disk_gb)
         each = cost_of(terms.price_micros, seconds)
         count = wanted.options.count
         return EstimateView(
@@ -176,6 +179,7 @@ class Desk:
             subtotal_per_instance_micros=each,
             estimated_cost=usd(each * count),
             estimated_cost_micros=each * count,
+            breakdown=_breakdown(terms, seconds, each, count),
             rentable=terms.rentable,
             renews=wanted.options.auto_renew,
             priced_at=iso(terms.fetched_at) if terms.fetched_at else None,
@@ -224,6 +228,28 @@ class Desk:
 
     def _view(self, rental: Rental) -> RentalView:
         return RentalView.of(rental, self._clock())
+
+
+def _breakdown(terms: OfferTerms, seconds: int, each: MicroUsd, count: int) -> list[EstimateLine]:
+    """Compute, and disk where some of the price is for it: an instance is rounded once, so disk is what is left."""
+    compute = cost_of(terms.price_micros - terms.disk_part_micros, seconds)
+    parts: list[tuple[Literal["compute", "disk"], MicroUsd, MicroUsd]] = [
+        ("compute", terms.price_micros - terms.disk_part_micros, compute)
+    ]
+    if terms.disk_part_micros:
+        parts.append(("disk", terms.disk_part_micros, each - compute))
+    return [
+        EstimateLine(
+            item=item,
+            price_per_hour=usd(price),
+            price_per_hour_micros=price,
+            cost_per_instance=usd(cost),
+            cost_per_instance_micros=cost,
+            cost=usd(cost * count),
+            cost_micros=cost * count,
+        )
+        for item, price, cost in parts
+    ]
 
 
 def stands_still(rental: RentalView) -> bool:

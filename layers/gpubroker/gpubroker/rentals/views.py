@@ -1,7 +1,7 @@
 """Rentals as their tenants see them. Never the stored item: tokens, scripts, environments and labels stay inside."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -193,8 +193,23 @@ class RentalPage(View):
     next_cursor: str | None
 
 
+class EstimateLine(View):
+    """A part of what each instance costs, and of what all cost together."""
+
+    item: Literal["compute", "disk"]
+    price_per_hour: float
+    price_per_hour_micros: int
+    cost_per_instance: float
+    cost_per_instance_micros: int
+    cost: float
+    cost_micros: int
+
+
 class EstimateView(View):
-    """What a rental would cost at the present price; nothing is promised or held."""
+    """What a rental would cost at the present price, all-in; nothing is promised or held.
+
+    The lines of the breakdown add up to the estimated cost exactly.
+    """
 
     offer_id: str
     provider: str
@@ -207,6 +222,7 @@ class EstimateView(View):
     subtotal_per_instance_micros: int
     estimated_cost: float
     estimated_cost_micros: int
+    breakdown: list[EstimateLine]
     rentable: bool
     renews: bool
     priced_at: str | None
