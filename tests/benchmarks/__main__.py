@@ -32,6 +32,7 @@ BENCHMARKS = (
     "aws_calls",
     "alerts",
     "local_edge",
+    "invoice",
     "faulty_providers",
 )
 LONGEST_S = 900
