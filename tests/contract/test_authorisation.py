@@ -11,6 +11,9 @@ from gpubroker.delivery.notifications.inbox import Inbox
 from gpubroker.delivery.notifications.notice import Kind, Notice
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import utc_now
+from gpubroker.usage.event import METRICS, Usage
+from gpubroker.usage.hour import Added, Hour, hour_of
+from gpubroker.usage.hours import StoredHours
 from infra.openapi import endpoints
 from tests.contract.billing.things import billed
 from tests.contract.callers import KINDS, PASSWORD, Callers, Person
@@ -45,6 +48,8 @@ class Things:
     invoices: dict[str, str] = field(default_factory=dict)
     payments: dict[str, str] = field(default_factory=dict)
     payment_methods: dict[str, str] = field(default_factory=dict)
+    instances: dict[str, str] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -61,6 +66,7 @@ class Things:
             "invoice_id": self.invoices,
             "payment_id": self.payments,
             "payment_method_id": self.payment_methods,
+            "instance_id": self.instances,
         }.get(name)
         if mine is not None:
             return mine.get(kind, mine["free"])
@@ -80,6 +86,7 @@ class Things:
             "code": "NOBODYS",
             "discount_id": "dsc_00000000000000000000000000",
             "credit_id": "crd_00000000000000000000000000",
+            "org_id": "org_of_nobody",
         }
         return fixed[name]
 
@@ -105,6 +112,7 @@ def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
     found = Things(user_id=callers["other"].tenant)
     found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
+    found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
         wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]
@@ -123,6 +131,8 @@ def things(house: House, callers: Callers) -> Things:
         one = billed(callers[kind].tenant)
         found.invoices[kind], found.payments[kind] = one.invoice_id, one.payment_id
         found.payment_methods[kind] = one.payment_method_id
+        found.instances[kind] = metered(callers[kind].tenant)
+    found.instances["agent"] = metered(callers["agent"].tenant)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     return found
@@ -133,6 +143,18 @@ def notified(user_id: str) -> str:
     inbox, notice = Inbox(), Notice(new_id("evt"), user_id, Kind.PRICE_ALERT, "An H100", "It is cheap.")
     inbox.add(notice, now=utc_now())
     return inbox.newest_of(user_id, 1, now=utc_now())[0].notification_id
+
+
+def metered(user_id: str) -> str:
+    """An instance of a user that has told what it uses; its id."""
+    instance_id, now_ms = new_id("ren"), int(utc_now().timestamp() * 1000)
+    event = Usage(instance_id, user_id, None, now_ms - 60_000, 30_000, 0, None, (30_000_000,) * len(METRICS))
+    hour_ms = hour_of(event.start_ms)
+    hour = Hour(hour_ms)
+    offset, columns = [event.start_ms - hour_ms], [[value] for value in event.metrics]
+    hour.add(["", now_ms, offset, 30_000, 0, None, columns], Added())
+    StoredHours().write({(user_id, instance_id, hour_ms): hour.stored()})
+    return instance_id
 
 
 def _made(house: House, path: str, body: Any, caller: Person) -> Any:
@@ -156,6 +178,8 @@ def test_every_route_lets_in_whom_the_table_says(house: House, callers: Callers,
 
 
 def _ask(house: House, method: str, path: str, kind: str, caller: Person, things: Things) -> Reply:
+    if path.startswith("/api/v1/usage/users/"):
+        path = path.replace("{user_id}", things.tenants["free" if kind in ("anonymous", "other") else kind])
     target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
     body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
     return house.call(method, target, token=caller.token, body=body)

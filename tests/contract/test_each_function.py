@@ -17,6 +17,8 @@ from botocore.client import BaseClient
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
+from gpubroker.kernel.time import utc_now
+from gpubroker.usage.event import moment_text
 from infra.local.providers.keys import CUSTOMER, local_keys
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
@@ -24,7 +26,7 @@ from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
-from tests.contract.test_authorisation import notified
+from tests.contract.test_authorisation import metered, notified
 
 FUNCTIONS = {
     properties["Handler"]: properties
@@ -102,6 +104,8 @@ def calls_of(service: str, operation: str, given: dict[str, Any]) -> list[Call]:
     if service == "sqs":
         queue = given["QueueUrl"].rpartition("/")[2].removesuffix("_queue_url")
         return [(f"sqs:{operation}", "".join(word.capitalize() for word in queue.split("_")) + "Queue")]
+    if service == "kinesis":
+        return [(f"kinesis:{operation}", "".join(word.capitalize() for word in given["StreamName"].split("-")))]
     return [(f"{service}:{operation}", "?")]
 
 
@@ -313,6 +317,18 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     accepted = day.ask("notify_price_alert", "service", wanted_notice).json()
     assert accepted["channels"] == {"inbox": "queued", "email": "off", "push": "off"}
     day.ask("notify_rental_status", "service", told | {"rental_id": "ren_1", "status_change": "ready"})
+
+    start, end = (moment_text(int(utc_now().timestamp()) * 1000 - back) for back in (60_000, 30_000))
+    event = {"event_type": "resource_usage", "version": "1.0", "timestamp": end, "user_id": callers["free"].tenant}
+    event |= {"instance_id": "box", "metrics": {"gpu_seconds": 30}, "period": {"start": start, "end": end}}
+    day.ask("record_events", "service", [event])
+    box = metered(callers["free"].tenant)
+    day.ask("get_instance_usage", "free", instance_id=box)
+    day.ask("get_user_usage", "free", user_id=callers["free"].tenant)
+    day.ask("get_instance_history", "free", None, "?granularity=hour", instance_id=box)
+    day.ask("get_instance_history", "free", None, "?granularity=day", instance_id=box)
+    day.ask("get_user_history", "free", None, "?granularity=month", user_id=callers["free"].tenant)
+    day.ask("get_organization_history", "service", org_id="org_1")
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

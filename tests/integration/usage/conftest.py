@@ -1,30 +1,31 @@
-"""A table and a stream of usage on moto, and batches as Lambda brings them."""
+"""A table and a stream of usage on moto."""
 
-import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import boto3
 import pytest
 
-from gpubroker.usage import aside, sink
+from gpubroker.usage import aside, sink, totals
+from gpubroker.usage.aggregation import Account, Aggregation
 from gpubroker.usage.event import Usage
-from gpubroker.usage.stream import packed
+from gpubroker.usage.hours import StoredHours
 from tests.integration.conftest import REGION
+from tests.unit.usage.folding import NOON, Aside, records
 
-HOUR_MS = 1_795_600_800_000 - 1_795_600_800_000 % 3_600_000
-"""The hour in which most of these events lie."""
-
-
-@pytest.fixture
-def table(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Any:
-    for name, value in {"USAGE_TABLE": "usage", "USAGE_STREAM": "usage-events", "USAGE_RETENTION_DAYS": "400"}.items():
-        monkeypatch.setenv(name, value)
-    return make_table("usage")
+HOUR_MS = 3_600_000
 
 
 @pytest.fixture
-def stream(table: Any) -> Any:
+def table(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.setenv("USAGE_RETENTION_DAYS", "400")
+    totals._marked.clear()
+    yield make_table("usage")
+    totals._marked.clear()
+
+
+@pytest.fixture
+def stream(table: Any) -> Iterator[Any]:
     sink._client.cache_clear()
     aside._client.cache_clear()
     client = boto3.client("kinesis", region_name=REGION)
@@ -34,38 +35,19 @@ def stream(table: Any) -> Any:
     aside._client.cache_clear()
 
 
-def usage(
-    slot: int,
-    instance: str = "ren_1.m1",
-    user: str = "usr_1",
-    org: str | None = None,
-    event_id: str | None = None,
-    length_ms: int = 30_000,
-    hour_ms: int = HOUR_MS,
-    **metrics: int,
-) -> Usage:
-    """The event of one 30 s slot of an hour; metrics in whole units, one gpu_second a second by default."""
-    from gpubroker.usage.event import METRICS, UNIT
-
-    given = metrics or {"gpu_seconds": length_ms // 1000}
-    values = tuple(given[name] * UNIT if name in given else None for name in METRICS)
-    return Usage(instance, user, org, hour_ms + slot * 30_000, length_ms, 0, event_id, values)
-
-
-def records(events: Iterable[Usage], *, received_ms: int | None = None, first: int = 0) -> list[dict[str, Any]]:
+def count(events: Iterable[Usage]) -> Account:
+    """As a batch of the stream would."""
     some = list(events)
-    received = received_ms or max(one.start_ms + one.length_ms for one in some)
-    return [as_record(key, data, first + number) for number, (key, data) in enumerate(packed(some, received))]
+    brought = records(some, received_ms=max(one.start_ms + one.length_ms for one in some))
+    account = Aggregation(StoredHours(), Aside(), lambda: NOON).take(brought)
+    assert (account.failed, account.unreadable) == (None, 0), account.errors
+    return account
 
 
-def as_record(key: str, data: bytes, number: int) -> dict[str, Any]:
-    return {
-        "eventID": f"shardId-000000000000:{number}",
-        "eventSourceARN": "arn:aws:kinesis:us-east-1:123456789012:stream/usage-events",
-        "kinesis": {
-            "partitionKey": key,
-            "sequenceNumber": str(number),
-            "data": base64.b64encode(data).decode(),
-            "approximateArrivalTimestamp": 1_795_600_900.0,
-        },
-    }
+def shard_records(client: Any) -> list[dict[str, Any]]:
+    """All that is in the stream."""
+    iterator = client.get_shard_iterator(
+        StreamName="usage-events", ShardId="shardId-000000000000", ShardIteratorType="TRIM_HORIZON"
+    )["ShardIterator"]
+    found: list[dict[str, Any]] = client.get_records(ShardIterator=iterator)["Records"]
+    return found

@@ -141,12 +141,13 @@ class Hour:
     def _add_each(self, piece: Piece, starts: list[int], lengths: list[int], told: Added) -> None:
         """Event by event: where some are known, overlap, come late, or bring ids of their own."""
         keep = []
+        fresh: dict[int, Usage] = {}  # of this very piece
         for row, event in enumerate(_events(piece, self.hour_ms, lengths)):
             start, length = starts[row], lengths[row]
             at = bisect_right(self.starts, start)
             before = at and self.starts[at - 1] + self.lengths[at - 1] > start
             if before and self.starts[at - 1] == start and self.lengths[at - 1] == length:
-                if self._same(event, start):
+                if self._same(event, start, fresh):
                     told.repeated += 1
                 else:
                     self._refuse(event, "the same period with other content", told)
@@ -162,10 +163,11 @@ class Hour:
                 self._ids += mark
             self.starts.insert(at, start)
             self.lengths.insert(at, length)
-            if self._known is not None:
-                self._known[start] = event
+            fresh[start] = event
             keep.append(row)
             told.counted += 1
+        if self._known is not None:
+            self._known |= fresh
         if keep:
             whole = piece if len(keep) == len(starts) else _rows(piece, keep)
             self._sum(whole, [lengths[row] for row in keep])
@@ -174,6 +176,7 @@ class Hour:
     def _take(self, piece: Piece, starts: list[int], lengths: list[int]) -> None:
         self.starts.extend(starts)
         self.lengths.extend(lengths)
+        self._known = None
         self._sum(piece, lengths)
         self._keep(piece)
 
@@ -212,11 +215,13 @@ class Hour:
 
     # ------------------------------------------------------------------ what is known
 
-    def _same(self, event: Usage, start: int) -> bool:
+    def _same(self, event: Usage, start: int, fresh: dict[int, Usage]) -> bool:
         """Whether the event that was counted for this period says the same; when it was sent does not matter."""
-        if self._known is None:
-            self._known = {one.start_ms - self.hour_ms: one for one, _ in self.events()}
-        known = self._known.get(start)
+        known = fresh.get(start)
+        if known is None:
+            if self._known is None:
+                self._known = {one.start_ms - self.hour_ms: one for one, _ in self.events()}
+            known = self._known.get(start)
         return known is not None and known._replace(stamp_ms=0) == event._replace(
             instance_id="", user_id="", stamp_ms=0
         )
@@ -240,7 +245,7 @@ class Hour:
         start, length = event.start_ms - self.hour_ms, event.length_ms
         at = bisect_right(self.starts, start)
         if at and self.starts[at - 1] == start and self.lengths[at - 1] == length:
-            return "repeated" if self._same(event, start) else "was counted with other content"
+            return "repeated" if self._same(event, start, {}) else "was counted with other content"
         before = at and self.starts[at - 1] + self.lengths[at - 1] > start
         if before or (at < len(self.starts) and self.starts[at] < start + length):
             return "overlaps with one that is counted"
