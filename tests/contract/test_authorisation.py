@@ -110,9 +110,8 @@ QUERIES: dict[Route, str] = {
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
-    found = Things(user_id=callers["other"].tenant)
-    found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
     found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
+    found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
         wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]

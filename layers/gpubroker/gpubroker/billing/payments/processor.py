@@ -113,6 +113,9 @@ def configured() -> HttpProcessor | NoProcessor:
     url = os.environ.get("PAYMENTS_URL", "")
     if not url:
         return NoProcessor()
+    return HttpProcessor(_client(url), lambda: secret.kept().value().api_key)
+
+
+def _client(url: str) -> httpx.Client:
     timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-    client = httpx.Client(base_url=url, timeout=timeout, follow_redirects=False, trust_env=False)
-    return HttpProcessor(client, lambda: secret.kept().value().api_key)
+    return httpx.Client(base_url=url, timeout=timeout, follow_redirects=False, trust_env=False)
