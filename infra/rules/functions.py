@@ -34,8 +34,6 @@ ENVIRONMENT_NAMES = frozenset(
         "MANAGEMENT_TABLE",
         "PRICES_TABLE",
         "RENTALS_TABLE",
-        "USAGE_STREAM",
-        "USAGE_TABLE",
         "SIGNING_KEYS_SECRET",
         "SOCKET_API_ID",
         "ACCESS_TOKEN_SECONDS",

@@ -28,6 +28,8 @@ CONTEXT_PARAMETERS = frozenset(
         "OffersTableArn",
         "OffersTableName",
         "PaymentsUrl",
+        "PricesTableArn",
+        "PricesTableName",
         "PriceStreamArn",
         "PriceStreamName",
         "ProviderKeysSecretArn",

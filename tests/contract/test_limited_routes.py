@@ -40,5 +40,5 @@ def test_every_route_of_offers_and_rentals_is_limited_but_health(endpoint: Endpo
         or endpoint.path in UNLIMITED
         or endpoint.path.startswith(OWN_THROTTLE)
     )
-    ours = endpoint.path.startswith(("/api/v1/", "/api/v2/", "/internal/"))
+    ours = endpoint.path.startswith(("/api/", "/internal/"))
     assert endpoint.handler.limited is (ours and not elsewhere)

@@ -73,6 +73,8 @@ def test_a_team_has_its_prices_its_discount_and_its_credit(
 
 def test_what_an_offer_costs_and_what_a_rental_of_it_was_charged(cloud: LocalCloud, pro: httpx.Client) -> None:
     """(301, 302, 326, 356)"""
+    offered = {"provider": "runpod", "rentable": "true", "availability": "available", "spot": "false", "limit": "1"}
+    eventually(lambda: pro.get("/api/v2/providers", params=offered).json()["offers"], bool, seconds=60)
     offer_id = cheapest(pro, "runpod")
     with client(cloud.environment, "service") as service:
         told = service.get(f"/internal/v1/providers/pricing/{offer_id}")
