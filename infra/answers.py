@@ -271,4 +271,4 @@ CONTENT_TYPES = {
 # Answers that also come as a table, where Accept wants it more.
 TABLES = {"get_price_history"}
 # 202 that says "taken": there is nothing to come back for.
-TAKEN = {"record_events", "request_invoice_run"}
+TAKEN = {"record_events", "request_invoice_run", "refund_payment"}

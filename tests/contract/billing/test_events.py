@@ -35,7 +35,7 @@ NOTE = CreditNote(
 
 
 def paid(state: PaymentState, failure: str | None = None) -> Event:
-    return payment_facts.ended(replace(PAYMENT, state=state, failure=failure), NOW)
+    return payment_facts.moved(replace(PAYMENT, state=state, failure=failure), NOW)
 
 
 def moved(state: State, by_balance: int = 0) -> Event:
@@ -44,6 +44,7 @@ def moved(state: State, by_balance: int = 0) -> Event:
 
 
 TOLD = {
+    "PaymentStarted": paid(PaymentState.PROCESSING),
     "PaymentSucceeded": paid(PaymentState.SUCCEEDED),
     "PaymentFailed": paid(PaymentState.FAILED, "card_declined"),
     "PaymentRefunded": paid(PaymentState.REFUNDED),

@@ -1,7 +1,7 @@
 """A world for invoices: usage as a test says it is, a processor that a test holds by the hand, everything else real."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -114,7 +114,11 @@ class FakeProcessor:
         return self.made.get(payment_id)
 
     def refund(self, payment: Payment) -> Seen:
-        raise NotImplementedError
+        if self.away:
+            raise ProcessorUnavailable
+        seen = replace(self.made[payment.payment_id], state=State.REFUNDED)
+        self.made[payment.payment_id] = seen
+        return seen
 
 
 class World:

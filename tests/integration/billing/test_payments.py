@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,14 +12,16 @@ import httpx
 import pytest
 
 from gpubroker.billing.payments import secret
-from gpubroker.billing.payments.payment import Payment, Seen, State, payment_id_of
+from gpubroker.billing.payments.payment import Payment, PaymentNotRefundable, Seen, State, payment_id_of
 from gpubroker.billing.payments.processor import HttpProcessor
-from gpubroker.billing.payments.requests import MethodRequest
+from gpubroker.billing.payments.requests import MethodRequest, RefundRequest
 from gpubroker.billing.payments.store import PaymentMethodNotFound
-from gpubroker.billing.payments.use_cases import MethodDesk, TooManyMethods
+from gpubroker.billing.payments.use_cases import MethodDesk, RefundDesk, TooManyMethods
 from gpubroker.composition import payments as composition
+from gpubroker.composition.invoices import ledger
 from gpubroker.kernel.caller import Caller, Role
 from gpubroker.kernel.errors import Invalid, NotFound
+from gpubroker.kernel.idempotency import Idempotency
 from infra.local.providers.keys import PAYMENTS_KEY, PAYMENTS_WEBHOOK_SECRET
 from infra.local.providers.payments import signed
 from tests.contract.simulation import served
@@ -128,7 +131,7 @@ def test_a_webhook_that_never_comes_is_made_up_for(world: World) -> None:
     world.advance(minutes=1)
     assert world.cashier.sweep().counts == {"succeeded": 1}
     assert world.cashier.hear(end) is False, "and when it comes after all, it is no news"
-    assert len(facts()) == 1
+    assert sorted(kind for kind, _ in facts()) == ["PaymentStarted", "PaymentSucceeded"]
 
 
 def test_a_card_that_is_removed_meanwhile_still_pays_what_is_under_way(world: World, desk: MethodDesk) -> None:
@@ -289,7 +292,7 @@ def test_a_signed_webhook_moves_a_payment_and_its_replay_does_not(world: World, 
     assert webhook(body) == (200, {"received": True, "ignored": False})
     assert webhook(body) == (200, {"received": True, "ignored": True})
     assert webhook(news(made.payment_id, "processing")) == (200, {"received": True, "ignored": True})
-    assert [kind for kind, _ in facts()] == ["PaymentSucceeded"]
+    assert sorted(kind for kind, _ in facts()) == ["PaymentStarted", "PaymentSucceeded"]
 
 
 def test_a_payment_that_is_not_ours_is_taken_and_ignored(world: World, webhook: Any) -> None:
@@ -310,3 +313,65 @@ def test_nothing_is_read_before_the_signature(world: World, webhook: Any) -> Non
         assert refused[0] == 401
     assert world.payments.of(world.account_id, made.payment_id).state is State.PROCESSING
     assert webhook(b"{ not JSON, and signed")[0] == 400
+
+
+# ------------------------------------------------------------------ given back
+
+
+BOSS = Caller(Role.ADMIN, "usr_boss", "usr_boss")
+WHY = RefundRequest(reason="asked for by phone")
+
+
+def key(text: str) -> Idempotency:
+    return Idempotency.of(text, tenant="usr_boss", route="POST /refund", body=b"{}")
+
+
+@pytest.fixture
+def refunds(world: World) -> RefundDesk:
+    return RefundDesk(payments=world.payments, funds=ledger(), clock=world.clock)
+
+
+def test_a_deposit_is_given_back_once_and_by_whom_is_told(world: World, refunds: RefundDesk) -> None:
+    payment_id = world.cashier.take_deposit(deposit(world)).payment_id
+    world.deposit(25_000_000)
+    world.processor.away = True
+    first = refunds.refund(BOSS, payment_id, WHY, key("k1"))
+    assert (first.state, first.refunding) == ("succeeded", True)
+    assert refunds.refund(BOSS, payment_id, WHY, key("k1")) == first
+    assert refunds.refund(BOSS, payment_id, WHY, key("k2")) == first
+    world.advance(minutes=1)
+    assert world.cashier.sweep().counts == {"succeeded": 1}
+    world.processor.away = False
+    world.advance(minutes=2)
+    assert world.cashier.sweep().counts == {"refunded": 1}
+    world.advance(days=1)
+    assert world.cashier.sweep().counts == {}
+    assert [kind for kind, _ in facts()] == ["PaymentRefunded", "PaymentSucceeded"]
+    assert refunds.refund(BOSS, payment_id, WHY, key("k3")).state == "refunded"
+
+
+def test_what_is_spent_or_never_came_is_not_given_back(world: World, refunds: RefundDesk) -> None:
+    payment_id = world.cashier.take_deposit(deposit(world)).payment_id
+    world.deposit(24_999_999)
+    with pytest.raises(PaymentNotRefundable):
+        refunds.refund(BOSS, payment_id, WHY, key("k1"))
+    world.processor.outcome = State.FAILED
+    failed = world.cashier.take_deposit(deposit(world) | {"deposit_id": "dep_2"}).payment_id
+    with pytest.raises(PaymentNotRefundable):
+        refunds.refund(BOSS, failed, WHY, key("k1"))
+    assert world.payments.of(world.account_id, payment_id).refunding is False
+
+
+def test_a_card_that_is_taken_back_makes_its_invoice_unpaid_again(world: World) -> None:
+    from datetime import UTC, datetime
+
+    world.deposit(0)
+    world.add_card()
+    world.use(datetime(2026, 10, 10, tzinfo=UTC), gpu_seconds=3600)
+    invoice = world.run()
+    [paid] = world.processor.made.values()
+    assert world.cashier.hear(replace(paid, state=State.REFUNDED)) is True
+    after = world.again(invoice)
+    assert (after.state.value, after.remaining, after.by_card) == ("open", 1_200_000, 0)
+    assert (world.balance("house:usage"), world.balance("house:clearing")) == (0, 0)
+    world.books_balance()

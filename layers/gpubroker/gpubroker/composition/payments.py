@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from gpubroker.billing.payments.cashier import Cashier
     from gpubroker.billing.payments.ports import Accounts
     from gpubroker.billing.payments.store import Payments
-    from gpubroker.billing.payments.use_cases import MethodDesk, PaymentDesk
+    from gpubroker.billing.payments.use_cases import MethodDesk, PaymentDesk, RefundDesk
     from gpubroker.kernel.caller import Caller
 
 
@@ -53,6 +53,16 @@ def payment_desk() -> "PaymentDesk":
     from gpubroker.billing.payments.use_cases import PaymentDesk
 
     return PaymentDesk(payments=Payments(), accounts=accounts())
+
+
+@cache
+def refund_desk() -> "RefundDesk":
+    """Touches DynamoDB only: the sweep asks the processor."""
+    from gpubroker.billing.payments.use_cases import RefundDesk
+    from gpubroker.composition import invoices
+    from gpubroker.kernel.time import utc_now
+
+    return RefundDesk(payments=payments(), funds=invoices.ledger(), clock=utc_now)
 
 
 @cache

@@ -180,6 +180,7 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v1/billing/accounts/{account_id}/credits"),
         ("DELETE", "/api/v1/billing/accounts/{account_id}/credits/{credit_id}"),
         ("POST", "/api/v1/billing/invoices/run"),
+        ("POST", "/api/v1/billing/payments/{payment_id}/refund"),
         ("POST", "/api/v1/billing/invoices/{invoice_id}/credit-notes"),
         ("POST", "/api/v1/billing/invoices/{invoice_id}/void"),
         ("GET", "/api/v2/auth/service-accounts"),

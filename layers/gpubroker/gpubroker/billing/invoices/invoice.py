@@ -174,6 +174,14 @@ def card_paid(invoice: Invoice, payment_id: str, amount: MicroUsd, now: datetime
     return _settled(_changed(after, now), now)
 
 
+def card_taken_back(invoice: Invoice, amount: MicroUsd, now: datetime) -> Invoice:
+    """A payment that had come through was taken back: the invoice is unpaid again, unless it is void."""
+    after = _changed(invoice, now, by_card=invoice.by_card - amount)
+    if invoice.state is not State.PAID or after.remaining <= 0:
+        return after
+    return replace(after, state=State.OPEN, paid_at=None, card_at=None, next_at=_next_look(after, now))
+
+
 def card_failed(invoice: Invoice, payment_id: str, now: datetime) -> Invoice:
     """A payment failed: the next try by the same card is later and later, and after the last there is none."""
     if invoice.state.final or invoice.payment_id != payment_id:

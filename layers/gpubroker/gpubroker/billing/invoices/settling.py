@@ -190,7 +190,12 @@ class InvoicePayments:
             if after is not before:
                 self._invoices.add_change(tx, before, after, now)
             return
-        if payment.state is not PaymentState.SUCCEEDED:
+        if payment.state is PaymentState.REFUNDED:
+            after = rules.card_taken_back(before, payment.amount, now)
+            self._invoices.add_change(tx, before, after, now)
+            reference = {"invoice_id": after.invoice_id, "payment_id": payment.payment_id}
+            legs = [Leg(USAGE, CLEARING, payment.amount)]
+            self._ledger.add(tx, named_id("txn", payment.payment_id, "refunded"), "invoice_refund", legs, reference)
             return
         after = rules.card_paid(before, payment.payment_id, payment.amount, now)
         self._invoices.add_change(tx, before, after, now)

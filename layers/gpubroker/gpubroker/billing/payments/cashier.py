@@ -112,14 +112,14 @@ class Cashier:
     def look(self, account_id: str, payment_id: str) -> Payment:
         """Find out what became of one payment."""
         payment = self._payments.of(account_id, payment_id)
-        if payment.over:
+        if not payment.awaited:
             return payment
         after = payment
         if payment.state is State.CREATED:
             after = self.charge(payment)
         else:
             try:
-                seen = self._processor.get(payment_id)
+                seen = self._processor.refund(payment) if payment.refunding else self._processor.get(payment_id)
             except ProcessorUnavailable:
                 seen = None
             if seen is not None:
@@ -128,7 +128,7 @@ class Cashier:
             return after
         now = self._clock()
         return self._payments.change(
-            account_id, payment_id, lambda one: one if one.over or one.version != payment.version else looked(one, now)
+            account_id, payment_id, lambda one: one if one.version != payment.version else looked(one, now)
         )
 
     def _failed(self, payment: Payment, reason: str) -> Payment:

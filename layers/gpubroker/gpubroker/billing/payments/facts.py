@@ -8,14 +8,15 @@ from gpubroker.kernel.ids import named_id
 from gpubroker.kernel.time import iso
 
 TYPES = {
+    State.PROCESSING: "PaymentStarted",
     State.SUCCEEDED: "PaymentSucceeded",
     State.FAILED: "PaymentFailed",
     State.REFUNDED: "PaymentRefunded",
 }
 
 
-def ended(payment: Payment, now: datetime) -> Event:
-    """That a payment has come to an end: one event, whoever tells it, since its id is made of the payment's."""
+def moved(payment: Payment, now: datetime) -> Event:
+    """That a payment is in another state: one event, whoever tells it, since its id is made of both."""
     data = {
         "payment_id": payment.payment_id,
         "account_id": payment.account_id,

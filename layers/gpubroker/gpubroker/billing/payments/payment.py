@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from gpubroker.kernel.errors import Conflict
 from gpubroker.kernel.ids import named_id
 from gpubroker.kernel.money import MicroUsd
 
@@ -37,6 +38,11 @@ _RANK = {State.CREATED: 0, State.PROCESSING: 1, State.SUCCEEDED: 2, State.FAILED
 
 class Contradiction(Exception):
     """The processor tells of another amount, currency or outcome than this payment has: nothing is changed by it."""
+
+
+class PaymentNotRefundable(Conflict):
+    code = "payment-not-refundable"
+    title = "Only a deposit that came through, and is still there, can be given back; an invoice has credit notes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Seen:
 class Payment:
     """amount in micro-USD, whole cents. `reference` is the deposit's or the invoice's id; `token` names the card at the
     processor, kept here so that a payment under way outlives its payment method. `looks` counts the times that the
-    processor was asked about it, which spaces the next ones."""
+    processor was asked about it, which spaces the next ones; `refunding` says that an administrator gives it back."""
 
     payment_id: str
     account_id: str
@@ -81,6 +87,7 @@ class Payment:
     processor_reference: str | None = None
     failure: str | None = None
     looks: int = 0
+    refunding: bool = False
     currency: str = CURRENCY
     version: int = 1
 
@@ -89,9 +96,14 @@ class Payment:
         return self.state not in (State.CREATED, State.PROCESSING)
 
     @property
+    def awaited(self) -> bool:
+        """Whether the processor shall still be asked about it."""
+        return not self.over or (self.refunding and self.state is State.SUCCEEDED)
+
+    @property
     def due_at(self) -> datetime | None:
         """When the sweep shall ask the processor: a minute after it was made, then ever later, to six hours."""
-        if self.over:
+        if not self.awaited:
             return None
         wait: timedelta = FIRST_LOOK * (1 << min(self.looks, 10))
         return self.changed_at + min(LONGEST_LOOK, wait)
@@ -129,6 +141,15 @@ def fail(payment: Payment, reason: str, now: datetime) -> Payment:
     if payment.state is not State.CREATED:
         return payment
     return replace(payment, state=State.FAILED, failure=reason, changed_at=now, version=payment.version + 1)
+
+
+def refund(payment: Payment, now: datetime) -> Payment:
+    """All of it shall be given back; asking twice is asking once. Raises PaymentNotRefundable."""
+    if payment.refunding or payment.state is State.REFUNDED:
+        return payment
+    if payment.state is not State.SUCCEEDED or payment.purpose != "deposit":
+        raise PaymentNotRefundable(f"{payment.payment_id} is {payment.state}, for {payment.purpose}.")
+    return replace(payment, refunding=True, looks=0, changed_at=now, version=payment.version + 1)
 
 
 def looked(payment: Payment, now: datetime) -> Payment:

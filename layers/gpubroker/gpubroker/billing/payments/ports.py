@@ -51,6 +51,12 @@ class Accounts(Protocol):
     def may_manage(self, caller: Caller, account_id: str) -> bool: ...
 
 
+class Funds(Protocol):
+    def available(self, account_id: str) -> int:
+        """Micro-USD of an account's own that may be taken from it now."""
+        ...
+
+
 class Consequence(Protocol):
     """What the end of a payment changes elsewhere, in the same transaction (an invoice that is paid, say)."""
 

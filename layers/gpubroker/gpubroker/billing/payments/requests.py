@@ -11,6 +11,10 @@ AccountId = Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z
 """One's own account by default; an organisation's for those who manage its billing."""
 
 
+class RefundRequest(RequestModel):
+    reason: str = Field(min_length=3, max_length=500, description="for the audit")
+
+
 class MethodRequest(RequestModel):
     """A card that the processor keeps already, by its token: the page that takes the number is the processor's, and
     not ours. A card's number is refused."""

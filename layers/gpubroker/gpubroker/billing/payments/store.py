@@ -91,9 +91,15 @@ class Payments:
         )
         return [item.value() for item in found]
 
-    def change(self, account_id: str, payment_id: str, rule: Callable[[Payment], Payment]) -> Payment:
-        """Read, apply a rule, write; again when another writer was first. An end is told, and has its consequence, in
-        the transaction that writes it: so it has one of each."""
+    def change(
+        self,
+        account_id: str,
+        payment_id: str,
+        rule: Callable[[Payment], Payment],
+        also: Callable[[Writes, Payment], None] | None = None,
+    ) -> Payment:
+        """Read, apply a rule, write; again when another writer was first. A new state is told, and an end has its
+        consequence, in the transaction that writes it: so there is one of each. also: adds to that transaction."""
         for attempt in range(_TRIES):
             before = self.of(account_id, payment_id)
             after = rule(before)
@@ -102,11 +108,13 @@ class Payments:
             try:
                 with transaction(PaymentItem, backoff=PATIENT) as tx:
                     tx.put(PaymentItem.of(after), condition=PaymentItem.version == before.version, lost=StaleVersion)
-                    if after.over and after.state is not before.state:
-                        tx.put(outbox_item(PaymentItem, facts.ended(after, after.changed_at), source="billing"))
-                        consequence = self._consequences.get(after.purpose)
+                    if after.state is not before.state:
+                        tx.put(outbox_item(PaymentItem, facts.moved(after, after.changed_at), source="billing"))
+                        consequence = self._consequences.get(after.purpose) if after.over else None
                         if consequence is not None:
                             consequence.ended(tx, after)
+                    if also is not None:
+                        also(tx, after)
                 return after
             except StaleVersion:
                 self._sleep(self._jitter() * min(_LONGEST_SECONDS, _BASE_SECONDS * 2**attempt))

@@ -3,15 +3,22 @@
 from collections.abc import Callable
 
 from gpubroker.billing.accounts import AccountNotFound
+from gpubroker.billing.facts import SOURCE, intervention
+from gpubroker.billing.payments.items import PaymentItem
 from gpubroker.billing.payments.method import MOST, PaymentMethod, method_id_of
-from gpubroker.billing.payments.ports import Accounts, PaymentProcessor, UnknownToken
-from gpubroker.billing.payments.requests import MethodRequest
+from gpubroker.billing.payments.payment import Payment, PaymentNotRefundable, State, refund
+from gpubroker.billing.payments.ports import Accounts, Funds, PaymentProcessor, UnknownToken
+from gpubroker.billing.payments.requests import MethodRequest, RefundRequest
 from gpubroker.billing.payments.store import Methods, PaymentMethodNotFound, PaymentNotFound, Payments
 from gpubroker.billing.payments.views import MethodList, MethodView, PaymentPage, PaymentView
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Conflict, Forbidden, Invalid
+from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.time import Clock
+from gpubroker.storage import idempotency as stored
+from gpubroker.storage.outbox import outbox_item
 from gpubroker.storage.throttle import Limit, Throttle, count_of, network_of
+from gpubroker.storage.transaction import AlreadyDone, Writes
 
 BY_ACCOUNT = Limit("payment-method-account", 20, 3600)
 BY_ADDRESS = Limit("payment-method-address", 60, 3600)
@@ -122,3 +129,38 @@ class PaymentDesk:
         shown = found[:limit]
         onward = shown[-1].payment_id if len(found) > limit else None
         return PaymentPage(payments=[PaymentView.of(one) for one in shown]), onward
+
+
+class RefundDesk:
+    """Giving deposits back, by administrators. The sweep asks the processor, within a minute; when it has done so, the
+    ledger hears of it and takes back what the payment brought."""
+
+    def __init__(self, *, payments: Payments, funds: Funds, clock: Clock) -> None:
+        self._payments, self._funds, self._clock = payments, funds, clock
+
+    def refund(self, caller: Caller, payment_id: str, wanted: RefundRequest, idempotency: Idempotency) -> PaymentView:
+        """Raises PaymentNotFound, and PaymentNotRefundable where it never came through or is spent."""
+        account_id = self._payments.account_of(payment_id)
+        before, now = self._payments.of(account_id, payment_id), self._clock()
+        if before.over and (before.refunding or before.state is State.REFUNDED):
+            return PaymentView.of(before)
+        if before.state is State.SUCCEEDED and self._funds.available(account_id) < before.amount:
+            raise PaymentNotRefundable(f"{account_id} has spent of it.")
+
+        def also(tx: Writes, after: Payment) -> None:
+            stored.remember(tx, PaymentItem, idempotency, PaymentView.of(after).model_dump(mode="json"))
+            act = intervention(
+                "refund-payment",
+                payment_id,
+                by=caller.subject,
+                reason=wanted.reason,
+                before={"state": before.state.value},
+                after={"refunding": True, "amount_micros": after.amount},
+                now=now,
+            )
+            tx.put(outbox_item(PaymentItem, act, source=SOURCE))
+
+        try:
+            return PaymentView.of(self._payments.change(account_id, payment_id, lambda one: refund(one, now), also))
+        except AlreadyDone:
+            return PaymentView.model_validate(stored.replay(PaymentItem, idempotency))

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field
 
 from gpubroker.billing.payments.method import PaymentMethod
-from gpubroker.billing.payments.payment import Payment
+from gpubroker.billing.payments.payment import Payment, State
 from gpubroker.kernel.money import usd
 from gpubroker.kernel.schemas import View
 from gpubroker.kernel.time import iso
@@ -53,6 +53,7 @@ class PaymentView(View):
     reference: str = Field(description="the deposit's or the invoice's id")
     payment_method_id: str
     processor: str
+    refunding: bool = Field(description="all of it is being given back")
     failure: str | None = Field(None, description="why it failed, in the processor's word")
     created_at: str
     changed_at: str
@@ -70,6 +71,7 @@ class PaymentView(View):
             reference=payment.reference,
             payment_method_id=payment.method_id,
             processor=payment.processor,
+            refunding=payment.refunding and payment.state is State.SUCCEEDED,
             failure=payment.failure,
             created_at=iso(payment.created_at),
             changed_at=iso(payment.changed_at),
