@@ -24,8 +24,19 @@ from infra.local.trouble import Trouble
 DOMAIN = "gpubroker.test"
 PATIENCE = 10
 PLANS = {"free": "free", "pro": "pro", "enterprise": "enterprise", "agent-owner": "pro"}
-SERVICE_SCOPES = ["offers:read", "rentals:read", "usage:read", "usage:write", "internal:*"]
-AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "usage:read"]
+SERVICE_SCOPES = [
+    "offers:read",
+    "rentals:read",
+    "usage:read",
+    "usage:write",
+    "accounts:read",
+    "accounts:deduct",
+    "internal:*",
+]
+AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "usage:read", "accounts:read"]
+
+# What renting is paid from, USD: as much as the caps of each plan would let be committed at once.
+MONEY = {"free": 100, "pro": 10_000, "enterprise": 1_000_000, "agent-owner": 10_000}
 
 Kept = dict[str, dict[str, str]]
 CreateAdmin = Callable[[str, str], None]
@@ -66,6 +77,7 @@ class Callers:
                 self._keep(self._kept)
             with ThreadPoolExecutor(max_workers=4) as together:
                 tokens = dict(zip(self._kept, together.map(lambda who: self._token(api, who), self._kept), strict=True))
+                list(together.map(lambda role: self._fund(api, tokens["admin"], role), MONEY))
             return {
                 role: {"user_id": mine["user_id"], "token": tokens[role], "api_key": mine["api_key"]}
                 for role, mine in self._kept.items()
@@ -105,6 +117,12 @@ class Callers:
     def _plan(self, api: _Api, admin: dict[str, str], person: dict[str, str], plan: str) -> None:
         api.put(f"/api/v2/admin/users/{person['user_id']}/plan", {"plan": plan}, token=admin["token"])
 
+    def _fund(self, api: _Api, admin: str, role: str) -> None:
+        """Money, by an administrator. The key acts once for ever, so the next start gives nothing again."""
+        gift = {"amount": MONEY[role], "reason": "The local cloud's callers begin with money."}
+        path = f"/api/v1/accounts/{self._kept[role]['user_id']}/credit"
+        api.post(path, gift, token=admin, key="local-cloud")
+
     def _key(self, api: _Api, person: dict[str, str]) -> str:
         return str(api.post("/api/v2/auth/api-keys", {"name": "local cloud"}, token=person["token"])["api_key"])
 
@@ -123,14 +141,16 @@ class _Api:
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
 
-    def post(self, path: str, body: dict[str, Any], *, token: str = "", allow: int = 0) -> Any:
-        return self._send("POST", path, body, token, allow)
+    def post(self, path: str, body: dict[str, Any], *, token: str = "", allow: int = 0, key: str = "") -> Any:
+        return self._send("POST", path, body, token, allow, key)
 
     def put(self, path: str, body: dict[str, Any], *, token: str) -> Any:
-        return self._send("PUT", path, body, token, 0)
+        return self._send("PUT", path, body, token, 0, "")
 
-    def _send(self, method: str, path: str, body: dict[str, Any], token: str, allow: int) -> Any:
+    def _send(self, method: str, path: str, body: dict[str, Any], token: str, allow: int, key: str) -> Any:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if key:
+            headers["Idempotency-Key"] = key
         for _ in range(PATIENCE):
             try:
                 answer = self._http.request(method, path, json=body, headers=headers)

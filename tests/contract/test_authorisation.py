@@ -50,6 +50,12 @@ class Things:
     payment_methods: dict[str, str] = field(default_factory=dict)
     instances: dict[str, str] = field(default_factory=dict)
     tenants: dict[str, str] = field(default_factory=dict)
+    deposits: dict[str, str] = field(default_factory=dict)
+    withdrawals: dict[str, str] = field(default_factory=dict)
+    organizations: dict[str, str] = field(default_factory=dict)
+    transfer_id: str = ""
+    hold_id: str = ""
+    member_id: str = ""
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
@@ -67,6 +73,9 @@ class Things:
             "payment_id": self.payments,
             "payment_method_id": self.payment_methods,
             "instance_id": self.instances,
+            "deposit_id": self.deposits,
+            "withdrawal_id": self.withdrawals,
+            "org_id": self.organizations,
         }.get(name)
         if mine is not None:
             return mine.get(kind, mine["free"])
@@ -76,6 +85,9 @@ class Things:
             "offer_id": OFFER_IDS[0],
             "token": "no-token-of-ours",
             "user_id": self.user_id,
+            "member_id": self.member_id,
+            "transfer_id": self.transfer_id,
+            "hold_id": self.hold_id,
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
             "delivery_id": self.delivery_id,
@@ -105,13 +117,23 @@ QUERIES: dict[Route, str] = {
     ("GET", "/api/v2/admin/users"): "?email=free@example.com",
     ("GET", "/api/v1/billing/usage-events/{event_id}"): "?instance_id=i-1&hour=2026-10-10T12:00:00Z",
 }
+BODIES |= {
+    ("PUT", "/api/v1/accounts/{account_id}/budget"): {"budget": None},
+    ("POST", "/api/v1/accounts/{account_id}/deposits"): {"amount": 1},
+    ("POST", "/api/v1/accounts/{account_id}/withdrawals"): {"amount": 1, "destination": "a bank"},
+    ("PATCH", "/api/v1/organizations/{org_id}"): {"name": "Another"},
+    ("POST", "/api/v1/organizations/{org_id}/members"): {"user_id": "usr_01J00000000000000000000000"},
+    ("PATCH", "/api/v1/organizations/{org_id}/members/{member_id}"): {"role": "viewer"},
+}
 
 
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
     found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
-    found.accounts = {kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other")}
+    found.accounts = {
+        kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other", "service")
+    }
     for kind in ("free", "pro", "enterprise", "agent", "admin"):
         wanted = {"offer_id": OFFER_IDS[0], "duration_hours": 1}
         found.rentals[kind] = _made(house, "/api/v2/rentals", wanted, callers[kind])["rental_id"]
@@ -134,7 +156,29 @@ def things(house: House, callers: Callers) -> Things:
     found.instances["agent"] = metered(callers["agent"].tenant)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
+    _money(house, callers, found)
     return found
+
+
+def _money(house: House, callers: Callers, found: Things) -> None:
+    """An account with money, an organisation with a member, a deposit and a withdrawal for everybody who may."""
+    found.member_id = callers["agent"].tenant
+    for kind in ("free", "pro", "enterprise", "agent", "admin"):
+        gift, path = {"amount": 100, "reason": "to begin with"}, f"/api/v1/accounts/{found.accounts[kind]}"
+        found.transfer_id = _made(house, f"{path}/credit", gift, callers["admin"])["transfer_id"]
+    for kind in ("free", "pro", "enterprise", "admin", "agent"):
+        who = callers["admin" if kind == "agent" else kind]  # what is an agent's, its owner would ask for
+        path = f"/api/v1/accounts/{found.accounts[kind]}"
+        found.deposits[kind] = _made(house, f"{path}/deposits", {"amount": 1}, who)["deposit_id"]
+        wanted: dict[str, Any] = {"amount": 1, "destination": "a bank"}
+        found.withdrawals[kind] = _made(house, f"{path}/withdrawals", wanted, who)["withdrawal_id"]
+    for kind in ("free", "pro", "enterprise", "admin"):
+        org_id = _made(house, "/api/v1/organizations", {"name": kind}, callers[kind])["org_id"]
+        found.organizations[kind] = org_id
+        _made(house, f"/api/v1/organizations/{org_id}/members", {"user_id": found.member_id}, callers[kind])
+    found.organizations["agent"] = found.organizations["free"]  # its owner is a member there
+    wanted = {"account_id": found.accounts["pro"], "amount": 1}
+    found.hold_id = _made(house, "/internal/v1/ledger/holds", wanted, callers["service"])["hold_id"]
 
 
 def notified(user_id: str) -> str:
@@ -157,7 +201,7 @@ def metered(user_id: str) -> str:
 
 
 def _made(house: House, path: str, body: Any, caller: Person) -> Any:
-    reply = house.call("POST", path, token=caller.token, body=body)
+    reply = house.call("POST", path, token=caller.token, body=body, headers={"idempotency-key": new_id("key")})
     assert reply.status < 300, f"{path}: {reply.status} {reply.text}"
     return reply.json()
 
@@ -181,7 +225,8 @@ def _ask(house: House, method: str, path: str, kind: str, caller: Person, things
         path = path.replace("{user_id}", things.tenants["free" if kind in ("anonymous", "other") else kind])
     target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
     body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
-    return house.call(method, target, token=caller.token, body=body)
+    headers = {} if method == "GET" else {"idempotency-key": new_id("key")}
+    return house.call(method, target, token=caller.token, body=body, headers=headers)
 
 
 def _class(reply: Reply) -> str:

@@ -203,6 +203,63 @@ def _deliver_in_vain(who: str, callers: Callers, webhook_id: str, delivery_id: s
     store.save(before, ended(before, Status.DEAD))
 
 
+def _a_day_of_accounts(day: Day, callers: Callers) -> None:
+    """Money that comes, is held, moves and leaves; an organisation and its end."""
+    free, pro = callers["free"].tenant, callers["pro"].tenant
+    why = {"reason": "a day of accounts"}
+    day.ask("get_account", "other", account_id="me")  # opens it
+    gift = day.ask("credit_account", "admin", {"amount": 100} | why, account_id=free).json()
+    day.ask("credit_account", "admin", {"amount": 100} | why, account_id=pro)
+    day.ask("set_budget", "free", {"budget": {"limit": 10}}, account_id="me")
+    day.ask("get_account", "free", account_id=free)
+    taken = day.ask("deduct", "service", {"amount": 5}, account_id=free).json()
+    day.ask("reverse_transfer", "admin", why, transfer_id=taken["transfer_id"])
+    day.ask("get_transfer", "service", transfer_id=gift["transfer_id"])
+    day.ask("set_credit_limit", "admin", {"credit_limit": 5} | why, account_id=free)
+    for name in ("freeze_account", "unfreeze_account"):
+        day.ask(name, "admin", why, account_id=free)
+    day.ask("close_account", "admin", why, account_id=callers["other"].tenant)
+
+    hold = day.ask("place_hold", "service", {"account_id": pro, "amount": 2}).json()["hold_id"]
+    day.ask("get_hold", "service", hold_id=hold)
+    day.ask("get_balance", "pro", account_id="me")
+    to = {"amount": 1, "to": [{"account_id": "seller:test", "amount": 1}]}
+    day.ask("capture_hold", "service", to, hold_id=hold)
+    hold = day.ask("place_hold", "service", {"account_id": pro, "amount": 2}).json()["hold_id"]
+    day.ask("void_hold", "service", hold_id=hold)
+    legs = [{"debit": pro, "credit": "seller:test", "amount": 1}]
+    day.ask("post_transfer", "service", {"kind": "sale", "legs": legs})
+    day.ask("list_activity", "pro", None, "?kind=sale", account_id="me")
+    day.ask("get_balance", "agent", account_id="me")
+
+    deposit = day.ask("create_deposit", "free", {"amount": 10}, account_id="me").json()["deposit_id"]
+    day.ask("list_deposits", "free", account_id="me")
+    day.ask("get_deposit", "free", account_id="me", deposit_id=deposit)
+    day.ask("cancel_deposit", "free", account_id="me", deposit_id=deposit)
+    wanted = {"amount": 10, "destination": "a bank"}
+    first, second = (
+        day.ask("create_withdrawal", "free", wanted, account_id="me").json()["withdrawal_id"] for _ in range(2)
+    )
+    day.ask("list_withdrawals", "free", account_id="me")
+    day.ask("list_open_withdrawals", "admin")
+    day.ask("get_withdrawal", "free", account_id="me", withdrawal_id=first)
+    day.ask("cancel_withdrawal", "free", account_id="me", withdrawal_id=first)
+    for decision in ("approve", "pay"):
+        day.ask("decide_withdrawal", "admin", {"decision": decision} | why, account_id=free, withdrawal_id=second)
+
+    org = day.ask("create_organization", "free", {"name": "Numbers", "budget": {"limit": 10}}).json()["org_id"]
+    day.ask("list_organizations", "free")
+    day.ask("get_organization", "free", org_id=org)
+    day.ask("change_organization", "free", {"budget": {"limit": 20}}, org_id=org)
+    member = {"user_id": pro, "role": "member", "budget": {"limit": 5}}
+    day.ask("add_member", "free", member, org_id=org)
+    day.ask("list_members", "free", org_id=org)
+    day.ask("get_account", "pro", account_id=org)
+    day.ask("change_member", "free", {"budget": {"limit": 6}}, org_id=org, member_id=pro)
+    day.ask("remove_member", "pro", org_id=org, member_id=pro)
+    day.ask("close_organization", "free", org_id=org)
+
+
 @pytest.fixture
 def providers() -> Iterator[None]:
     """Providers that answer, for who asks them."""
@@ -346,6 +403,7 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
 
     price_a_day(day, callers["free"].tenant)
     invoice_a_day(day, callers["free"].tenant, callers["pro"].tenant)
+    _a_day_of_accounts(day, callers)
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

@@ -29,8 +29,12 @@ def test_a_key_without_named_scopes_has_the_owners_but_makes_no_keys(api, person
     ada = person()
     made = api("create_api_key", {}, token=ada.token).body
     assert made["scopes"] == [
+        "accounts:read",
+        "accounts:write",
         "alerts:read",
         "alerts:write",
+        "billing:read",
+        "billing:write",
         "favorites:write",
         "integrations:manage",
         "notifications:manage",

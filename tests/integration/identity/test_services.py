@@ -195,8 +195,12 @@ def test_a_module_learns_whose_token_it_was_handed(api, person, internal):  # (3
         "role": Role.USER,
         "plan": "free",
         "permissions": [
+            "accounts:read",
+            "accounts:write",
             "alerts:read",
             "alerts:write",
+            "billing:read",
+            "billing:write",
             "favorites:write",
             "integrations:manage",
             "keys:manage",

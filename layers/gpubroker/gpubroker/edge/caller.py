@@ -22,10 +22,12 @@ __all__ = [
     "admin",
     "anyone",
     "identify",
+    "person_with",
     "plan",
     "scoped",
     "scoped_on",
     "service",
+    "service_with",
     "signed_in",
     "viewer",
 ]
@@ -95,6 +97,26 @@ def scoped(scope: str) -> Callable[[Request], Caller]:
     return _dependency(
         lambda caller: _require(caller, caller.may(scope), f"This needs the scope {scope}."), f"the scope `{scope}`"
     )
+
+
+def service_with(scope: str) -> Callable[[Request], Caller]:
+    """A service, with a token that carries `scope`."""
+
+    def rule(caller: Caller) -> None:
+        _require(caller, caller.role is Role.SERVICE, "This is for services, with a service token.")
+        _require(caller, caller.may(scope), f"This needs the scope {scope}.")
+
+    return _dependency(rule, f"a service token with the scope `{scope}`")
+
+
+def person_with(scope: str) -> Callable[[Request], Caller]:
+    """A person, or an agent of one, with a credential that carries `scope`."""
+
+    def rule(caller: Caller) -> None:
+        _require(caller, caller.role is not Role.SERVICE, "This acts for a person: a service may not.")
+        _require(caller, caller.may(scope), f"This needs the scope {scope}.")
+
+    return _dependency(rule, f"a person, or an agent of one, with the scope `{scope}`")
 
 
 def scoped_on(least: Plan | str, scope: str) -> Callable[[Request], Caller]:

@@ -19,6 +19,9 @@ KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
 USAGE_READ = "usage:read"
 USAGE_WRITE = "usage:write"
+ACCOUNTS_READ = "accounts:read"
+ACCOUNTS_WRITE = "accounts:write"
+ACCOUNTS_DEDUCT = "accounts:deduct"
 BILLING_READ = "billing:read"
 BILLING_WRITE = "billing:write"
 ADMIN_ALL = "admin:*"
@@ -38,9 +41,12 @@ SCOPES: dict[str, str] = {
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
     USAGE_READ: "Read what one's instances use; services, anybody's",
     USAGE_WRITE: "Send usage events, for anybody",
+    ACCOUNTS_READ: "See balances, activity, deposits, withdrawals and organisations; for services, everybody's",
+    ACCOUNTS_WRITE: "Ask for deposits and withdrawals, set budgets, run organisations",
+    ACCOUNTS_DEDUCT: "Take credits from accounts, for services",
     BILLING_READ: "Read one's price plan, discounts, credits, invoices and payments; services, anybody's",
     BILLING_WRITE: "Redeem promotions, and manage how one pays",
-    ADMIN_ALL: "Administer users, plans and service accounts",
+    ADMIN_ALL: "Administer users, plans, service accounts and accounts of money",
     INTERNAL_ALL: "Call the internal API",
 }
 
@@ -55,17 +61,29 @@ _AGENT = frozenset(
         WEBHOOKS_READ,
         WEBHOOKS_WRITE,
         USAGE_READ,
+        ACCOUNTS_READ,
         BILLING_READ,
     }
 )
-_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE, BILLING_WRITE}
+_USER = _AGENT | {NOTIFICATIONS_MANAGE, INTEGRATIONS_MANAGE, KEYS_MANAGE, ACCOUNTS_WRITE, BILLING_WRITE}
 
 # What a role may hold at most; a credential holds this or less. Only services reach the internal API.
 _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
     "agent": _AGENT,
-    "service": frozenset({OFFERS_READ, RENTALS_READ, USAGE_READ, USAGE_WRITE, BILLING_READ, INTERNAL_ALL}),
+    "service": frozenset(
+        {
+            OFFERS_READ,
+            RENTALS_READ,
+            USAGE_READ,
+            USAGE_WRITE,
+            ACCOUNTS_READ,
+            ACCOUNTS_DEDUCT,
+            BILLING_READ,
+            INTERNAL_ALL,
+        }
+    ),
 }
 
 # (method, path) that a credential with the scope may call (305).
@@ -140,6 +158,32 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/api/v1/usage/organizations/{org_id}/history"),
     ),
     USAGE_WRITE: (("POST", "/api/v1/usage/events"),),
+    ACCOUNTS_READ: (
+        ("GET", "/api/v1/accounts/{account_id}"),
+        ("GET", "/api/v1/accounts/{account_id}/balance"),
+        ("GET", "/api/v1/accounts/{account_id}/activity"),
+        ("GET", "/api/v1/accounts/{account_id}/deposits"),
+        ("GET", "/api/v1/accounts/{account_id}/deposits/{deposit_id}"),
+        ("GET", "/api/v1/accounts/{account_id}/withdrawals"),
+        ("GET", "/api/v1/accounts/{account_id}/withdrawals/{withdrawal_id}"),
+        ("GET", "/api/v1/organizations"),
+        ("GET", "/api/v1/organizations/{org_id}"),
+        ("GET", "/api/v1/organizations/{org_id}/members"),
+    ),
+    ACCOUNTS_WRITE: (
+        ("PUT", "/api/v1/accounts/{account_id}/budget"),
+        ("POST", "/api/v1/accounts/{account_id}/deposits"),
+        ("POST", "/api/v1/accounts/{account_id}/deposits/{deposit_id}/cancel"),
+        ("POST", "/api/v1/accounts/{account_id}/withdrawals"),
+        ("POST", "/api/v1/accounts/{account_id}/withdrawals/{withdrawal_id}/cancel"),
+        ("POST", "/api/v1/organizations"),
+        ("PATCH", "/api/v1/organizations/{org_id}"),
+        ("DELETE", "/api/v1/organizations/{org_id}"),
+        ("POST", "/api/v1/organizations/{org_id}/members"),
+        ("PATCH", "/api/v1/organizations/{org_id}/members/{member_id}"),
+        ("DELETE", "/api/v1/organizations/{org_id}/members/{member_id}"),
+    ),
+    ACCOUNTS_DEDUCT: (("POST", "/api/v1/accounts/{account_id}/deduct"),),
     BILLING_READ: (
         ("GET", "/api/v1/billing/accounts/{account_id}/plan"),
         ("GET", "/api/v1/billing/accounts/{account_id}/discounts"),
@@ -167,6 +211,14 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("PUT", "/api/v2/admin/users/{user_id}/status"),
         ("GET", "/api/v2/admin/rentals/switch"),
         ("PUT", "/api/v2/admin/rentals/switch"),
+        ("POST", "/api/v1/accounts/{account_id}/credit"),
+        ("POST", "/api/v1/accounts/{account_id}/freeze"),
+        ("POST", "/api/v1/accounts/{account_id}/unfreeze"),
+        ("POST", "/api/v1/accounts/{account_id}/close"),
+        ("PUT", "/api/v1/accounts/{account_id}/credit-limit"),
+        ("POST", "/api/v1/accounts/{account_id}/withdrawals/{withdrawal_id}/decision"),
+        ("GET", "/api/v1/accounts/withdrawals"),
+        ("POST", "/api/v1/accounts/transfers/{transfer_id}/reverse"),
         ("POST", "/api/v1/billing/plans"),
         ("DELETE", "/api/v1/billing/plans/{plan_id}"),
         ("POST", "/api/v1/billing/plans/{plan_id}/versions"),
@@ -198,6 +250,12 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/internal/v1/rentals/finalize"),
         ("POST", "/internal/v1/notifications/price-alert"),
         ("POST", "/internal/v1/notifications/rental-status"),
+        ("POST", "/internal/v1/ledger/holds"),
+        ("GET", "/internal/v1/ledger/holds/{hold_id}"),
+        ("POST", "/internal/v1/ledger/holds/{hold_id}/capture"),
+        ("POST", "/internal/v1/ledger/holds/{hold_id}/void"),
+        ("POST", "/internal/v1/ledger/transfers"),
+        ("GET", "/internal/v1/ledger/transfers/{transfer_id}"),
     ),
 }
 

@@ -34,8 +34,18 @@ class KeyReused(Invalid):
     title = "This Idempotency-Key was used for another request"
 
 
-def remember(tx: Writes, model: type[Item], idempotency: Idempotency | None, answer: dict[str, Any]) -> None:
-    """Put the key and the answer in the writer's transaction. Without a key there is nothing to remember."""
+def remember(
+    tx: Writes,
+    model: type[Item],
+    idempotency: Idempotency | None,
+    answer: dict[str, Any],
+    *,
+    for_ever: bool = False,
+) -> None:
+    """Put the key and the answer in the writer's transaction. Without a key there is nothing to remember.
+
+    for_ever: where money moves, a key acts once and never again; elsewhere it is kept for two days.
+    """
     if idempotency is None:
         return
     entry = _entry_of(model.Meta.env)  # type: ignore[attr-defined]
@@ -43,7 +53,7 @@ def remember(tx: Writes, model: type[Item], idempotency: Idempotency | None, ans
     item = entry(
         pk=_pk(idempotency),
         sk="ANSWER",
-        expires_at=now + KEPT_SECONDS,
+        expires_at=None if for_ever else now + KEPT_SECONDS,
         fingerprint=idempotency.fingerprint,
         answer=orjson.dumps(answer).decode(),
     )

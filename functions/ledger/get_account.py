@@ -1,0 +1,29 @@
+"""GET /api/v1/accounts/{account_id}"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from gpubroker.composition import accounts as composition
+from gpubroker.edge.caller import Caller, scoped
+from gpubroker.edge.http import serve
+from gpubroker.ledger.desk.views import AccountView
+
+router = Router()
+
+
+@router.get(
+    "/api/v1/accounts/<account_id>",
+    tags=["accounts"],
+    summary="An account, with the budgets in force; `me` is one's own",
+)
+def get_account(
+    account_id: Annotated[str, Path(max_length=200)],
+    caller: Annotated[Caller, Depends(scoped("accounts:read"))],
+) -> AccountView:
+    return composition.account_desk().account_of(caller, account_id)
+
+
+handler = serve(router)

@@ -1,0 +1,34 @@
+"""PUT /api/v1/accounts/{account_id}/credit-limit"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+
+from gpubroker.composition import accounts as composition
+from gpubroker.edge.caller import Caller, admin
+from gpubroker.edge.http import serve
+from gpubroker.edge.idempotency import idempotency_key
+from gpubroker.kernel.idempotency import Idempotency
+from gpubroker.ledger.desk.requests import CreditLimitRequest
+from gpubroker.ledger.desk.views import AccountView
+
+router = Router()
+
+
+@router.put(
+    "/api/v1/accounts/<account_id>/credit-limit",
+    tags=["administration"],
+    summary="Say how far below nothing an account may go",
+)
+def set_credit_limit(
+    account_id: Annotated[str, Path(max_length=200)],
+    wanted: Annotated[CreditLimitRequest, Body()],
+    caller: Annotated[Caller, Depends(admin)],
+    idempotency: Annotated[Idempotency | None, Depends(idempotency_key)],
+) -> AccountView:
+    return composition.intervention_desk().set_credit_limit(caller, account_id, wanted, idempotency)
+
+
+handler = serve(router)

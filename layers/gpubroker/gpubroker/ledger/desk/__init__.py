@@ -1,0 +1,1 @@
+"""Accounts as their owners, services and administrators see and use them."""

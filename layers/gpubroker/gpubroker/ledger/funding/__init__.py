@@ -1,0 +1,1 @@
+"""Money that comes in and goes out: deposits and withdrawals, as requests with states."""

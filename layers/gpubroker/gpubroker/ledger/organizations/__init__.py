@@ -1,0 +1,1 @@
+"""Organisations: several people and one account, with roles and budgets."""
