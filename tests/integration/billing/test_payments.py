@@ -22,6 +22,9 @@ from gpubroker.composition.invoices import ledger
 from gpubroker.kernel.caller import Caller, Role
 from gpubroker.kernel.errors import Invalid, NotFound
 from gpubroker.kernel.idempotency import Idempotency
+from gpubroker.ledger.organizations.items import MemberItem
+from gpubroker.ledger.organizations.organization import Member
+from gpubroker.ledger.organizations.roles import OrgRole
 from infra.local.providers.keys import PAYMENTS_KEY, PAYMENTS_WEBHOOK_SECRET
 from infra.local.providers.payments import signed
 from tests.contract.simulation import served
@@ -375,3 +378,29 @@ def test_a_card_that_is_taken_back_makes_its_invoice_unpaid_again(world: World) 
     assert (after.state.value, after.remaining, after.by_card) == ("open", 1_200_000, 0)
     assert (world.balance("house:usage"), world.balance("house:clearing")) == (0, 0)
     world.books_balance()
+
+
+# ------------------------------------------------------------------ organisations
+
+
+@pytest.mark.parametrize(
+    ("role", "sees"), [("owner", True), ("admin", True), ("billing", True), ("member", False), ("viewer", False)]
+)
+def test_an_organisations_cards_are_for_those_who_pay_for_it(
+    world: World, desk: MethodDesk, role: str, sees: bool
+) -> None:
+    """(446, 448)"""
+    MemberItem.of(Member("org_1", "usr_anna", OrgRole(role), world.now, "usr_boss")).save()
+    wanted = MethodRequest(token="tok_visa", account_id="org_1")
+    if not sees:
+        with pytest.raises(NotFound):
+            desk.add(ANNA, wanted)
+        with pytest.raises(NotFound):
+            world.desk.page(ANNA, "org_1", 10, None)
+        return
+    mine, _ = desk.add(ANNA, wanted)
+    assert [one.payment_method_id for one in desk.list(ANNA, "org_1").payment_methods] == [mine.payment_method_id]
+    assert desk.list(ANNA, None).payment_methods == []
+    assert world.desk.page(ANNA, "org_1", 10, None)[0].invoices == []
+    with pytest.raises(NotFound):
+        desk.list(EVE, "org_1")

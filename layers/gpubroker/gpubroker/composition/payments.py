@@ -77,12 +77,17 @@ def cashier() -> "Cashier":
 
 
 class _Accounts:
-    """One's own account; administrators and services any."""
+    """billing.payments.ports.Accounts: administrators and services see all, a member by the role's right to fund."""
 
     def may_see(self, caller: "Caller", account_id: str) -> bool:
         from gpubroker.kernel.caller import Role
 
-        return caller.role in (Role.ADMIN, Role.SERVICE) or account_id == caller.tenant
+        if caller.role in (Role.ADMIN, Role.SERVICE) or account_id == caller.tenant:
+            return True
+        if not account_id.startswith("org_"):
+            return False
+        from gpubroker.ledger.organizations.repository import Organizations
+        from gpubroker.ledger.organizations.roles import Right
 
-    def may_manage(self, caller: "Caller", account_id: str) -> bool:
-        return self.may_see(caller, account_id)
+        member = Organizations().place_of(account_id, caller.tenant)
+        return member is not None and member.may(Right.FUND)

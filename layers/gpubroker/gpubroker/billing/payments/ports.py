@@ -44,11 +44,10 @@ class PaymentProcessor(Protocol):
 
 
 class Accounts(Protocol):
-    """Who may see and who may change what an account pays with. One's own account always; an organisation's by role."""
+    """Who may see an account's invoices and payments and manage what it pays with: one's own account always, an
+    organisation's those whose role there is to pay for it."""
 
     def may_see(self, caller: Caller, account_id: str) -> bool: ...
-
-    def may_manage(self, caller: Caller, account_id: str) -> bool: ...
 
 
 class Funds(Protocol):

@@ -1,7 +1,5 @@
 """What callers may do with payment methods and payments."""
 
-from collections.abc import Callable
-
 from gpubroker.billing.accounts import AccountNotFound
 from gpubroker.billing.facts import SOURCE, intervention
 from gpubroker.billing.payments.items import PaymentItem
@@ -12,7 +10,7 @@ from gpubroker.billing.payments.requests import MethodRequest, RefundRequest
 from gpubroker.billing.payments.store import Methods, PaymentMethodNotFound, PaymentNotFound, Payments
 from gpubroker.billing.payments.views import MethodList, MethodView, PaymentPage, PaymentView
 from gpubroker.kernel.caller import Caller
-from gpubroker.kernel.errors import Conflict, Forbidden, Invalid
+from gpubroker.kernel.errors import Conflict, Invalid
 from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.time import Clock
 from gpubroker.storage import idempotency as stored
@@ -30,18 +28,11 @@ class TooManyMethods(Conflict):
     title = "This account has as many payment methods as it may have"
 
 
-def account_for(caller: Caller, wanted: str | None, allowed: Callable[[Caller, str], bool]) -> str:
+def account_for(caller: Caller, wanted: str | None, accounts: Accounts) -> str:
     """The account that is meant: one's own, or another that this caller may see. Raises AccountNotFound."""
     account_id = wanted or caller.tenant
-    if not allowed(caller, account_id):
+    if not accounts.may_see(caller, account_id):
         raise AccountNotFound(f"There is no account {account_id}.")
-    return account_id
-
-
-def _managed(caller: Caller, wanted: str | None, accounts: Accounts) -> str:
-    account_id = account_for(caller, wanted, accounts.may_see)
-    if not accounts.may_manage(caller, account_id):
-        raise Forbidden("Your role in this organisation does not manage its billing.")
     return account_id
 
 
@@ -65,7 +56,7 @@ class MethodDesk:
         """
         if self._processor is None:
             raise RuntimeError("payment methods are added where the processor can be asked")
-        account_id = _managed(caller, wanted.account_id, self._accounts)
+        account_id = account_for(caller, wanted.account_id, self._accounts)
         now = self._clock()
         at = now.timestamp()
         Throttle("BILLING_TABLE").count(
@@ -97,7 +88,7 @@ class MethodDesk:
         return MethodView.of(method, method_id if chosen else default, now), known is None
 
     def list(self, caller: Caller, account_id: str | None) -> MethodList:
-        account = account_for(caller, account_id, self._accounts.may_see)
+        account = account_for(caller, account_id, self._accounts)
         methods, default = self._methods.all_of(account)
         now = self._clock()
         return MethodList(payment_methods=[MethodView.of(one, default, now) for one in methods])
@@ -107,7 +98,7 @@ class MethodDesk:
         account = account_id or caller.tenant
         if not self._accounts.may_see(caller, account):
             raise PaymentMethodNotFound(f"There is no payment method {method_id}.")
-        self._methods.remove(_managed(caller, account, self._accounts), method_id)
+        self._methods.remove(account, method_id)
 
 
 class PaymentDesk:
@@ -124,7 +115,7 @@ class PaymentDesk:
     def page(
         self, caller: Caller, account_id: str | None, limit: int, after: str | None
     ) -> tuple[PaymentPage, str | None]:
-        account = account_for(caller, account_id, self._accounts.may_see)
+        account = account_for(caller, account_id, self._accounts)
         found = self._payments.page(account, limit + 1, after)
         shown = found[:limit]
         onward = shown[-1].payment_id if len(found) > limit else None
