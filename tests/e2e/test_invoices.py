@@ -11,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.local import aws
 from infra.local.cloud import LocalCloud
 from tests.e2e.callers import client, eventually
 
@@ -24,31 +23,18 @@ def user(cloud: LocalCloud) -> Iterator[httpx.Client]:
         yield http
 
 
-def asked_for_a_deposit(cloud: LocalCloud, account_id: str, method_id: str, micros: int) -> str:
-    """DepositRequested on the bus, as the relay of the ledger puts it there; the deposit's id."""
-    deposit_id = f"dep_{time.time_ns()}"
-    detail = {
-        "deposit_id": deposit_id,
-        "account_id": account_id,
-        "amount": micros / 1e6,
-        "amount_micros": micros,
-        "currency": "USD",
-        "payment_method_id": method_id,
-        "requested_by": account_id,
-        "event_id": f"evt_{time.time_ns()}",
-        "occurred_at": "",
-        "traceparent": None,
-        "correlation_id": None,
-    }
-    entry = {
-        "EventBusName": cloud.environment["stack"]["outputs"]["EventBusName"],
-        "Source": "gpubroker.ledger",
-        "DetailType": "DepositRequested",
-        "Detail": json.dumps(detail),
-    }
-    events = aws.client("events", cloud.environment["aws_endpoint_url"])
-    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
-    return deposit_id
+def asked_for_a_deposit(http: httpx.Client, method_id: str, usd: float) -> str:
+    """The deposit's id."""
+    wanted = {"amount": usd, "payment_method_id": method_id}
+    answer = http.post(
+        "/api/v1/accounts/me/deposits", json=wanted, headers={"Idempotency-Key": f"deposit-{time.time_ns()}"}
+    )
+    assert answer.status_code in (201, 202), answer.text
+    return str(answer.json()["deposit_id"])
+
+
+def balance(http: httpx.Client) -> int:
+    return int(http.get("/api/v1/accounts/me/balance").json()["posted_micros"])
 
 
 def payment_of(http: httpx.Client, reference: str) -> dict[str, Any]:
@@ -62,7 +48,6 @@ def payment_of(http: httpx.Client, reference: str) -> dict[str, Any]:
 
 
 def test_a_deposit_is_paid_by_card_and_a_declined_one_is_not(cloud: LocalCloud, user: httpx.Client) -> None:
-    account_id = cloud.environment["credentials"]["pro"]["user_id"]
     refused = user.post("/api/v1/billing/payment-methods", json={"token": "4242424242424242"})
     assert refused.status_code == 422
     assert "4242424242424242" not in refused.text
@@ -75,13 +60,16 @@ def test_a_deposit_is_paid_by_card_and_a_declined_one_is_not(cloud: LocalCloud, 
     assert {(one["brand"], one["last4"]) for one in shown} >= {("visa", "4242"), ("visa", "0002")}
     assert "tok_" not in json.dumps(shown)
 
-    paid = payment_of(user, asked_for_a_deposit(cloud, account_id, methods["tok_visa"], 25_000_000))
+    before = balance(user)
+    paid = payment_of(user, asked_for_a_deposit(user, methods["tok_visa"], 25))
     assert (paid["state"], paid["amount_micros"]) == ("succeeded", 25_000_000)
-    failed = payment_of(user, asked_for_a_deposit(cloud, account_id, methods["tok_declined"], 5_000_000))
+    eventually(lambda: balance(user), lambda now: now == before + 25_000_000, seconds=SECONDS)
+    failed = payment_of(user, asked_for_a_deposit(user, methods["tok_declined"], 5))
     assert (failed["state"], failed["failure"]) == ("failed", "card_declined")
     sent = httpx.get(f"{cloud.providers_url}/_control/payments", trust_env=False).json()["webhooks"]
     assert {one["status"] for one in sent} == {200}
     user.delete(f"/api/v1/billing/payment-methods/{methods['tok_declined']}").raise_for_status()
+    assert balance(user) == before + 25_000_000
 
 
 def test_usage_becomes_an_invoice_that_a_card_pays_and_that_can_be_read(cloud: LocalCloud, user: httpx.Client) -> None:

@@ -96,6 +96,13 @@ def test_what_cannot_be_paid_fails_before_the_processor_hears_of_it(
     assert [kind for kind, _ in facts()] == ["PaymentFailed"]
 
 
+def test_where_no_card_is_named_the_default_pays(world: World) -> None:
+    wanted = deposit(world) | {"payment_method_id": None}
+    assert world.cashier.take_deposit(wanted).state is State.SUCCEEDED
+    world.methods.remove(world.account_id, world.add_card().method_id)
+    assert world.cashier.take_deposit(wanted | {"deposit_id": "dep_2"}).failure == "payment_method_missing"
+
+
 def test_anothers_card_pays_nothing(world: World) -> None:
     card = world.add_card()
     wanted = deposit(world, method_id=card.method_id) | {"account_id": "usr_eve"}

@@ -5,6 +5,7 @@ under that id; then its answer is written, with the fact and what follows from i
 off in between is due in a minute, and is asked again under the same id.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -44,11 +45,11 @@ class Cashier:
 
     def take_deposit(self, detail: dict[str, Any]) -> Payment:
         """On DepositRequested: the payment of this deposit, made once. What cannot be paid fails, and is told."""
-        account_id, method_id = str(detail["account_id"]), str(detail["payment_method_id"])
-        try:
-            token: str | None = self._methods.of(account_id, method_id).token
-        except PaymentMethodNotFound:
-            token = None
+        account_id = str(detail["account_id"])
+        named = detail.get("payment_method_id") or self._methods.all_of(account_id)[1]
+        method_id, token = str(named or "none"), None
+        with suppress(PaymentMethodNotFound):
+            token = self._methods.of(account_id, method_id).token
         now = self._clock()
         payment = self._payments.make(
             Payment(
