@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gpubroker.billing.invoices.use_cases import AdminDesk, InvoiceDesk
     from gpubroker.ledger.book import Book
     from gpubroker.storage.transaction import Writes
+    from gpubroker.usage.stream import Record
 
 
 @cache
@@ -169,19 +170,26 @@ class _Ledger:
 
 def note_usage(data: bytes) -> None:
     """A record of the stream of usage events: whose account has usage when."""
-    usage_months().note(_used(data))
+    from gpubroker.messaging.log import logger
+    from gpubroker.usage.stream import Unreadable, read
+
+    try:
+        record = read(data)
+    except Unreadable as error:
+        # Nobody's usage: aggregation sets it aside, where somebody looks at it.
+        logger().warning("usage record not read", extra={"error": str(error)})
+        return
+    usage_months().note(_used(record))
 
 
-def _used(data: bytes) -> "Iterator[tuple[str, datetime]]":
+def _used(record: "Record") -> "Iterator[tuple[str, datetime]]":
     """(account, moment) of the first and the last event of each series of a record: a record is far shorter than a
-    month, so nothing lies between. Events that aggregation would set aside are of nobody here either."""
+    month, so nothing lies between. Plain events that aggregation would set aside are left out here too."""
     from datetime import UTC, datetime
 
-    from gpubroker.usage.stream import read
-
-    record = read(data)
     for event in record.plain or ():
-        yield str(event.get("org_id") or event["user_id"]), datetime.fromisoformat(event["period"]["start"])
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            yield str(event.get("org_id") or event["user_id"]), datetime.fromisoformat(event["period"]["start"])
     if record.columns is None:
         return
     at, starts = 0, record.columns["start"]

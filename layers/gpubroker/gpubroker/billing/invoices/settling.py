@@ -7,6 +7,7 @@ written down as paid was paid, once, however often a step is cut off and done ag
 from collections.abc import Callable
 from dataclasses import replace
 
+from gpubroker.billing.credits.store import AlreadyConsumed
 from gpubroker.billing.invoices import invoice as rules
 from gpubroker.billing.invoices.invoice import Invoice, State
 from gpubroker.billing.invoices.items import InvoiceItem
@@ -64,8 +65,8 @@ class Settling:
                 return invoice
             try:
                 after = self._collected(invoice)
-            except (StaleVersion, AlreadyDone):
-                continue
+            except (StaleVersion, AlreadyDone, AlreadyConsumed):
+                continue  # somebody else was first: read again
             if not after.state.unpaid:
                 return after
             try:
