@@ -1,4 +1,5 @@
-"""For operators: `python -m infra.ledger verify [--stack gpubroker]` proves the books, `... account <id>` proves one.
+"""For operators: `python -m infra.ledger verify [--stack gpubroker]` proves the books, `... account <id>` proves one
+account, `... mend <id>` makes its sums what its entries and holds say.
 
 Reads what the daily workflow reads, from here, and prints what is wrong; the exit code is 1 where something is.
 Credentials and Region are those of boto3; AWS_ENDPOINT_URL points it at a local engine.
@@ -61,6 +62,18 @@ def account(account_id: str) -> bool:
     return not wrong
 
 
+def mended(account_id: str) -> bool:
+    """Whether one account (all shards of a house account) is right now."""
+    from gpubroker.ledger.accounts import shards_of
+    from gpubroker.ledger.verification import differences_of, mend
+
+    for shard in shards_of(account_id):
+        if differences_of(shard):
+            for one in mend(shard):
+                sys.stdout.write(f"{one.account_id} {one.what}: was {one.kept}, is {one.folded}\n")
+    return account(account_id)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m infra.ledger", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -69,10 +82,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("verify", help="prove all accounts")
     commands.add_parser("account", help="show and prove one account").add_argument("account_id")
+    commands.add_parser("mend", help="make its sums what its entries and holds say").add_argument("account_id")
     given = parser.parse_args(arguments)
     if "LEDGER_TABLE" not in os.environ:
         os.environ["LEDGER_TABLE"] = outputs_of(given.stack)["LedgerTableName"]
-    right = verify() if given.command == "verify" else account(given.account_id)
+    if given.command == "verify":
+        right = verify()
+    else:
+        right = {"account": account, "mend": mended}[given.command](given.account_id)
     return 0 if right else 1
 
 

@@ -27,13 +27,13 @@ PLANS = {"free": "free", "pro": "pro", "enterprise": "enterprise", "agent-owner"
 SERVICE_SCOPES = [
     "offers:read",
     "rentals:read",
-    "usage:read",
-    "usage:write",
     "accounts:read",
     "accounts:deduct",
+    "usage:read",
+    "usage:write",
     "internal:*",
 ]
-AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "usage:read", "accounts:read"]
+AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "accounts:read", "usage:read"]
 
 # What renting is paid from, USD: as much as the caps of each plan would let be committed at once.
 MONEY = {"free": 100, "pro": 10_000, "enterprise": 1_000_000, "agent-owner": 10_000}

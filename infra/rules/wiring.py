@@ -12,6 +12,8 @@ CONTEXT_PARAMETERS = frozenset(
         "AccessTokenSeconds",
         "AlarmTopicArn",
         "Architecture",
+        "DeliveryTableArn",
+        "DeliveryTableName",
         "EdgeSecret",
         "Environment",
         "EventBusArn",
@@ -47,6 +49,7 @@ CONTEXT_PARAMETERS = frozenset(
         "UsageStreamName",
         "UsageTableArn",
         "UsageTableName",
+        "WebhookKeySecretArn",
     }
 )
 # The platform and the edge are wired by their own names: they are no contexts.

@@ -14,7 +14,7 @@ from gpubroker.kernel.caller import Plan
 from tests.benchmarks import calls, market
 from tests.benchmarks.harness import Row, row
 
-TABLES = ("identity", "offers", "rentals")
+TABLES = ("identity", "ledger", "offers", "rentals")
 
 
 def run() -> list[Row]:
@@ -29,6 +29,7 @@ def _counted() -> list[Row]:
     import boto3
 
     from gpubroker.composition import identity as composition
+    from gpubroker.ledger.book import Book, Leg, Transfer
     from gpubroker.offers import snapshot
     from gpubroker.offers.integrations import store
     from gpubroker.offers.integrations.store import Integration, Status
@@ -45,7 +46,9 @@ def _counted() -> list[Row]:
     offers = [offer for offer in market.offers(2_000, now=now) if offer.provider == "vastai"]
     snapshot.take(PartState(provider="vastai"), snapshot.Answer("vastai", now, offers=offers))
     cheapest = min(offers, key=lambda offer: offer.price_micros_per_hour)
-    callers = calls.Callers(1, Plan.PRO)
+    callers, tenant = calls.Callers(1, Plan.PRO), f"usr_{0:026d}"
+    Book().open(tenant)
+    Book().transfer(Transfer("deposit", "deposit", (Leg("house:clearing", tenant, 1_000_000_000),), {}))
     composition.verifier = lambda: callers.verifier  # type: ignore[assignment]
     made: list[str] = []
     real = botocore.client.BaseClient._make_api_call
@@ -71,7 +74,6 @@ def _counted() -> list[Row]:
     listed, _ = asked(list_offers)
     one, _ = asked(get_offer, path={"offer_id": cheapest.offer_id})
     requested, rental = asked(create_rental, body={"offer_id": cheapest.offer_id, "duration_hours": 1})
-    tenant = f"usr_{0:026d}"
     own = Integration(
         "int_1", tenant, cheapest.provider, "2026-05-24T10:00:00.000Z", Status.ACTIVE, "f", "2026", None, 0
     )
@@ -83,7 +85,7 @@ def _counted() -> list[Row]:
     return [
         row("list of offers", listed, "calls", limit=0),
         row("one offer", one, "calls", limit=0),
-        row("request of a rental", requested, "calls", limit=2),
+        row("request of a rental", requested, "calls", limit=3),
         row("request of a rental on one's own account", on_own, "calls", limit=2),
         row("reading a rental", read, "calls", limit=1),
     ]

@@ -9,6 +9,8 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from tests.books.store import cancelled
 
+MODES = ("before", "after", "conflict", "throttled")
+
 Answer = Callable[[str, dict[str, Any]], Any]
 
 
@@ -22,7 +24,7 @@ class Failing:
     def __call__(self, operation: str, arguments: dict[str, Any]) -> Any:
         if self._rng.random() >= self._share:
             return self._answer(operation, arguments)
-        mode = self._rng.choice(["before", "after", "conflict", "throttled"])
+        mode = self._rng.choice(MODES)
         self.struck[mode] += 1
         return failing(mode, self._answer, operation, arguments)
 

@@ -7,6 +7,7 @@ holds it against moto.
 
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -141,6 +142,33 @@ class Store:
         del self._partitions["", key[0]][key]
         if "gsi1pk" in before and "gsi1sk" in before:
             del self._partitions["gsi1", before["gsi1pk"]["S"]][key]
+
+
+class Contended(Store):
+    """A transaction takes some milliseconds, in which DynamoDB lets no other touch its items."""
+
+    def __init__(self, seconds: float = 0.004) -> None:
+        super().__init__()
+        self.seconds, self.conflicts = seconds, 0
+        self.busy: set[tuple[str, str]] = set()
+        self._door = threading.Lock()
+
+    def __call__(self, operation: str, arguments: dict[str, Any]) -> Any:
+        if operation != "TransactWriteItems":
+            return super().__call__(operation, arguments)
+        actions = [next(iter(action.values())) for action in arguments["TransactItems"]]
+        keys = {_key(action.get("Key") or action["Item"]) for action in actions}
+        with self._door:
+            if keys & self.busy:
+                self.conflicts += 1
+                raise cancelled([{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (len(actions) - 1))
+            self.busy |= keys
+        try:
+            time.sleep(self.seconds)
+            return super().__call__(operation, arguments)
+        finally:
+            with self._door:
+                self.busy -= keys
 
 
 def cancelled(reasons: list[dict[str, Any]]) -> ClientError:

@@ -12,13 +12,13 @@ KINDS = ("anonymous", "other", "free", "pro", "enterprise", "service", "agent", 
 SERVICE_SCOPES = [
     "offers:read",
     "rentals:read",
-    "usage:read",
-    "usage:write",
     "accounts:read",
     "accounts:deduct",
+    "usage:read",
+    "usage:write",
     "internal:*",
 ]
-AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "usage:read", "accounts:read"]
+AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "accounts:read", "usage:read"]
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,10 @@ def test_every_answer_is_a_documented_one(case: Any, house: House, callers: Call
 def _who(path: str) -> str:
     if path.startswith("/internal/") or path.endswith("/deduct"):
         return "service"
-    if path.startswith(("/api/v2/admin", "/api/v1/accounts/transfers")) or "service-accounts" in path:
+    if (
+        path.startswith(("/api/v2/admin", "/api/v1/billing", "/api/v1/accounts/transfers", "/api/management"))
+        or "service-accounts" in path
+    ):
         return "admin"
     if path.endswith(("/credit", "/credit-limit", "/freeze", "/unfreeze", "/close", "/decision")):
         return "admin"

@@ -44,12 +44,13 @@ class Things:
     alerts: dict[str, str] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
+    instances: dict[str, str] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     invoices: dict[str, str] = field(default_factory=dict)
     payments: dict[str, str] = field(default_factory=dict)
     payment_methods: dict[str, str] = field(default_factory=dict)
-    instances: dict[str, str] = field(default_factory=dict)
-    tenants: dict[str, str] = field(default_factory=dict)
     deposits: dict[str, str] = field(default_factory=dict)
     withdrawals: dict[str, str] = field(default_factory=dict)
     organizations: dict[str, str] = field(default_factory=dict)
@@ -59,6 +60,7 @@ class Things:
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
+    threshold_id: str = ""
     delivery_id: str = ""
 
     def of(self, kind: str, name: str) -> str:
@@ -68,17 +70,18 @@ class Things:
             "alert_id": self.alerts,
             "device_id": self.devices,
             "notification_id": self.notifications,
+            "instance_id": self.instances,
+            "cluster_id": self.clusters,
             "account_id": self.accounts,
             "invoice_id": self.invoices,
             "payment_id": self.payments,
             "payment_method_id": self.payment_methods,
-            "instance_id": self.instances,
             "deposit_id": self.deposits,
             "withdrawal_id": self.withdrawals,
             "org_id": self.organizations,
         }.get(name)
         if mine is not None:
-            return mine.get(kind, mine["free"])
+            return mine.get(kind) or mine.get("free") or next(iter(mine.values()))
         fixed = {
             "name": "style.css",
             "provider": "vastai",
@@ -90,7 +93,10 @@ class Things:
             "hold_id": self.hold_id,
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
+            "threshold_id": self.threshold_id,
             "delivery_id": self.delivery_id,
+            "order_id": ORDER["orderId"],
+            "transaction_id": "txn-1",
             "plan_id": "standard",
             "line": "1",
             "event_id": "evt-of-nobody",
@@ -98,7 +104,6 @@ class Things:
             "code": "NOBODYS",
             "discount_id": "dsc_00000000000000000000000000",
             "credit_id": "crd_00000000000000000000000000",
-            "org_id": "org_of_nobody",
         }
         return fixed[name]
 
@@ -125,6 +130,7 @@ BODIES |= {
     ("POST", "/api/v1/organizations/{org_id}/members"): {"user_id": "usr_01J00000000000000000000000"},
     ("PATCH", "/api/v1/organizations/{org_id}/members/{member_id}"): {"role": "viewer"},
 }
+ORDER: dict[str, Any] = {"orderId": "ord-1", "userId": "usr_1", "status": "pending", "amount": 10}
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +160,17 @@ def things(house: House, callers: Callers) -> Things:
         found.payment_methods[kind] = one.payment_method_id
         found.instances[kind] = metered(callers[kind].tenant)
     found.instances["agent"] = metered(callers["agent"].tenant)
+    usage = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    threshold = usage | {"action": "log", "user_id": "*"}
+    found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
+    integration, staff = "/api/management/integration", callers["service"]
+    _made(house, f"{integration}/orders/update", ORDER, staff)
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    _made(house, f"{integration}/transactions/update", trade, staff)
+    for kind in ("service", "admin"):
+        found.clusters[kind] = f"of-{kind}"
+        cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}
+        _made(house, f"{integration}/clusters", cluster, staff)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     _money(house, callers, found)
@@ -222,7 +239,7 @@ def test_every_route_lets_in_whom_the_table_says(house: House, callers: Callers,
 
 def _ask(house: House, method: str, path: str, kind: str, caller: Person, things: Things) -> Reply:
     if path.startswith("/api/v1/usage/users/"):
-        path = path.replace("{user_id}", things.tenants["free" if kind in ("anonymous", "other") else kind])
+        path = path.replace("{user_id}", things.accounts["free" if kind in ("anonymous", "other") else kind])
     target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
     body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
     headers = {} if method == "GET" else {"idempotency-key": new_id("key")}

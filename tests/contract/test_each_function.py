@@ -27,6 +27,7 @@ from tests.contract.billing.day import price_a_day
 from tests.contract.billing.invoices_day import invoice_a_day
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
+from tests.contract.management.day import tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
 from tests.contract.test_authorisation import metered, notified
@@ -371,6 +372,22 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("change_alert", "free", {"paused": False}, alert_id=alert["alert_id"])
     day.ask("delete_alert", "free", alert_id=alert["alert_id"])
 
+    limit = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    told = {"action": "notify", "user_id": "*", "notification_channels": ["email", "api_callback"]}
+    address = {"callback_url": "https://93.184.216.34/usage"}
+    threshold = day.ask("create_threshold", "admin", limit | told | address).json()["threshold_id"]
+    other = day.ask("create_threshold", "admin", limit | told).json()["threshold_id"]
+    day.ask("list_thresholds", "admin", None, "?limit=5")
+    day.ask("list_thresholds", "admin", None, "?user_id=*")
+    day.ask("get_threshold", "admin", threshold_id=threshold)
+    moved = {"callback_url": "https://93.184.216.34/"}
+    day.ask("change_threshold", "admin", moved | {"threshold_value": 2}, threshold_id=threshold)
+    day.ask("change_threshold", "admin", {"callback_url": None}, threshold_id=threshold)
+    day.ask("change_threshold", "admin", moved, threshold_id=other)
+    day.ask("list_threshold_crossings", "admin", threshold_id=threshold)
+    day.ask("delete_threshold", "admin", threshold_id=threshold)
+    day.ask("delete_threshold", "admin", threshold_id=other)
+
     notification = notified(callers["free"].tenant)
     day.ask("list_notifications", "free")
     day.ask("read_notification", "free", notification_id=notification)
@@ -400,10 +417,11 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("get_instance_history", "free", None, "?granularity=day", instance_id=box)
     day.ask("get_user_history", "free", None, "?granularity=month", user_id=callers["free"].tenant)
     day.ask("get_organization_history", "service", org_id="org_1")
-
     price_a_day(day, callers["free"].tenant)
     invoice_a_day(day, callers["free"].tenant, callers["pro"].tenant)
     _a_day_of_accounts(day, callers)
+    tell_management(day)
+    day.ask("get_economics", "admin", None, "?granularity=month")
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

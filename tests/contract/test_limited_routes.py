@@ -29,8 +29,10 @@ OUTSIDE = {
     ("POST", "/api/v2/webhooks"),
     ("PATCH", "/api/v2/webhooks/{webhook_id}"),
     ("POST", "/api/v2/webhooks/{webhook_id}/secret/rotate"),
+    ("POST", "/api/v1/usage/thresholds"),
+    ("PATCH", "/api/v1/usage/thresholds/{threshold_id}"),
 }
-"""They make secrets or look up names, outside the VPC: changes are counted in the table of delivery."""
+"""They make secrets or look up names, outside the VPC: changes are counted in the table of their context."""
 
 
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda one: f"{one.method} {one.path}")

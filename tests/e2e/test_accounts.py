@@ -1,5 +1,6 @@
 """Accounts in the running house: money that comes, is spent by many at once, and is bounded by budgets."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from infra.local import aws
 from infra.local.cloud import LocalCloud
 from infra.local.credentials import MONEY
 from tests.e2e.callers import client, eventually
@@ -124,7 +126,8 @@ def test_an_organisations_budget_is_enforced_by_its_holds(someone: Someone, as_r
     _, ada = someone()
     bob_id, bob = someone()
     admin, service = as_role("admin"), as_role("service")
-    org_id = post(ada, "/api/v1/organizations", {"name": "Numbers", "budget": {"limit": 10}})["org_id"]
+    budget = {"limit": 10, "alerts": [0.5, 1]}
+    org_id = post(ada, "/api/v1/organizations", {"name": "Numbers", "budget": budget})["org_id"]
     post(ada, f"/api/v1/organizations/{org_id}/members", {"user_id": bob_id, "role": "viewer"})
     post(admin, f"/api/v1/accounts/{org_id}/credit", {"amount": 1000, "reason": "a month"})
     assert bob.get(f"/api/v1/accounts/{org_id}/balance").json()["available"] == 1000
@@ -142,6 +145,45 @@ def test_an_organisations_budget_is_enforced_by_its_holds(someone: Someone, as_r
     told = ada.get(f"/api/v1/organizations/{org_id}").json()
     assert (told["members"], told["budget"]["held"], told["budget"]["remaining"]) == (2, 10, 0)
     assert bob.get(f"/api/v1/accounts/{org_id}/balance").json()["available"] == 990
+
+
+def tell(cloud: LocalCloud, kind: str, deposit: dict[str, Any], **more: Any) -> None:
+    """A fact of billing on the bus."""
+    detail = {
+        "payment_id": f"pay_{deposit['deposit_id']}",
+        "account_id": deposit["account_id"],
+        "amount_micros": deposit["amount_micros"],
+        "currency": "USD",
+        "purpose": "deposit",
+        "reference": deposit["deposit_id"],
+        "processor": "test",
+        "at": deposit["requested_at"],
+        "traceparent": None,
+        "correlation_id": None,
+    } | more
+    entry = {
+        "EventBusName": cloud.environment["stack"]["outputs"]["EventBusName"],
+        "Source": "gpubroker.billing",
+        "DetailType": kind,
+        "Detail": json.dumps(detail),
+    }
+    events = aws.client("events", cloud.environment["aws_endpoint_url"])
+    assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+def test_a_payment_that_succeeds_is_credited_once(cloud: LocalCloud, someone: Someone):
+    _, ada = someone()
+    one = post(ada, "/api/v1/accounts/me/deposits", {"amount": 25, "payment_method_id": "pm_of_nobody"})
+    path = f"/api/v1/accounts/me/deposits/{one['deposit_id']}"
+    for _ in range(3):
+        tell(cloud, "PaymentSucceeded", one)
+    eventually(lambda: ada.get(path).json()["status"], lambda status: status == "completed", seconds=20)
+    # Told after the others and of another payment: once it is here, so are the repetitions.
+    tell(cloud, "PaymentSucceeded", one, payment_id="pay_second", amount_micros=5_000_000)
+    balance = eventually(
+        lambda: ada.get("/api/v1/accounts/me/balance").json()["posted"], lambda posted: posted >= 30, seconds=20
+    )
+    assert balance == 30
 
 
 def test_a_withdrawal_is_held_approved_and_paid(someone: Someone, as_role):

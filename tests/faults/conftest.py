@@ -27,6 +27,7 @@ def account() -> Iterator[None]:
         "EDGE_SECRET": "a-secret-of-the-tests",
         "RENTALS_TABLE": "rentals-under-faults",
         "OFFERS_TABLE": "offers-under-faults",
+        "LEDGER_TABLE": "ledger-under-faults",
         "EVENT_BUS": "gpubroker",
         "API_ID": "abc123",
         "LOOK_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/looks",
@@ -42,7 +43,7 @@ def account() -> Iterator[None]:
         patch.setenv(name, value)
     with mock_aws():
         storage_table._shared.cache_clear()
-        for table in ("rentals-under-faults", "offers-under-faults", "delivery-under-faults"):
+        for table in ("rentals-under-faults", "offers-under-faults", "delivery-under-faults", "ledger-under-faults"):
             _create(table)
         yield
         storage_table._shared.cache_clear()

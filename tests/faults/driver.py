@@ -20,6 +20,8 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from gpubroker.composition import rentals as composition
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.idempotency import Idempotency
+from gpubroker.ledger.accounts import CLEARING
+from gpubroker.ledger.book import Book, Leg, Transfer
 from gpubroker.rentals.ports import NoCapacity, ProviderUnavailable
 from gpubroker.rentals.requests import RentalRequest, ScaleRequest
 from gpubroker.rentals.views import RentalView
@@ -28,6 +30,8 @@ from tests.faults.providers import Providers
 from tests.faults.states import Promise, Routine, Sleep, StateError, Surroundings, Until, cause_of, run
 
 TEMPLATE = templates.ROOT / "infra" / "rentals.yaml"
+PAID_IN = 1_000_000_000
+"""Micro-dollars that whoever rents has on the account."""
 START = datetime(2026, 5, 24, 10, 0, 0, tzinfo=UTC)
 MACHINES = ("RequestToReadyStateMachine", "ScalingStateMachine", "ReadyToEndedStateMachine")
 
@@ -64,6 +68,7 @@ class World:
 
     template_path: ClassVar[Path] = TEMPLATE
     machine_names: ClassVar[tuple[str, ...]] = MACHINES
+    context: ClassVar[str] = "rentals"
 
     now: datetime = START
     faults: tuple[Fault, ...] = ()
@@ -322,7 +327,7 @@ class World:
         records = [
             {"eventName": "INSERT", "dynamodb": {"SequenceNumber": str(next(self._order)), "NewImage": item}}
             for item in puts
-            if item["pk"]["S"].startswith("OUTBOX#")
+            if item["pk"]["S"].startswith("OUTBOX#") and f'"source":"gpubroker.{self.context}"' in item["event"]["S"]
         ]
         if records:
             self.later("RelayEventsFunction", {"Records": records}, tries=100, again=1)
@@ -340,8 +345,17 @@ class World:
 
     # ------------------------------------------------------------ what callers do
 
+    def pay_in(self, tenant: str, micros: int = PAID_IN) -> None:
+        """Money on an account, once; no part of what is played."""
+        armed, self.armed = self.armed, False
+        book = Book(clock=lambda: self.now)
+        book.open(tenant)
+        book.transfer(Transfer(f"{tenant}-deposit", "deposit", (Leg(CLEARING, tenant, micros),), {}))
+        self.armed = armed
+
     def request(self, caller: Caller, wanted: RentalRequest, *, key: str) -> RentalView:
         """POST /api/v2/rentals as a client does it: with a key, and again when no answer came."""
+        self.pay_in(caller.tenant)
         idempotency = Idempotency.of(key, tenant=caller.tenant, route="/api/v2/rentals", body=b"same")
         return self.insisting(lambda: composition.rental_desk().request(caller, wanted, idempotency))
 

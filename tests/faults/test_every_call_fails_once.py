@@ -12,11 +12,14 @@ from datetime import timedelta
 import pytest
 
 from gpubroker.kernel.caller import Caller
+from gpubroker.ledger.accounts import CLEARING
+from gpubroker.ledger.book import Book
 from gpubroker.offers.integrations import store
+from gpubroker.rentals.funding import needed
 from gpubroker.rentals.rental import Holding, MemberPhase, Phase, Rental
 from gpubroker.rentals.repository import Rentals
 from gpubroker.rentals.requests import ScaleRequest
-from tests.faults.driver import Fault, World, empty, installed
+from tests.faults.driver import PAID_IN, Fault, World, empty, installed
 from tests.faults.test_own_accounts import with_key
 from tests.faults.test_walk import H100, OTHER, somebody, wanted
 
@@ -165,6 +168,18 @@ def _check(run: Run, what: str) -> None:
         assert rental.final_cost_micros == 0, told
         assert rental.failure is not None, told
     _check_events(world, rental, told)
+    _check_money(world, rental, told)
+
+
+def _check_money(world: World, rental: Rental, told: str) -> None:
+    """The payer's balance moved by exactly the final cost, which waits for settlement; what is held is what the rental
+    says; and the books balance."""
+    book = Book(clock=lambda: world.now)
+    balance, cost = book.balance(rental.tenant), rental.final_cost_micros or 0
+    assert (balance.posted, balance.held) == (PAID_IN - cost, rental.funds), told
+    assert rental.funds == needed(rental) * (rental.payer is not None), told
+    assert cost == 0 or book.balance(f"escrow:{rental.rental_id}").posted == cost, told
+    assert book.balance(CLEARING).posted == -PAID_IN, told
 
 
 def _check_events(world: World, rental: Rental, told: str) -> None:

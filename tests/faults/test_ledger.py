@@ -17,10 +17,9 @@ from gpubroker.kernel.errors import Unavailable
 from gpubroker.ledger.accounts import State
 from gpubroker.ledger.book import Book, BudgetCharge, Leg, NewHold, Transfer
 from gpubroker.ledger.sweeps import release_expired
-from tests.books.faults import failing
+from tests.books.faults import MODES, failing
 from tests.books.store import Store, instead_of_dynamodb
 
-MODES = ("before", "after", "conflict", "throttled")
 BEGUN = datetime(2026, 5, 24, 10, tzinfo=UTC)
 ANNA, SELLER, ORDER = "usr_anna", "seller:x", "escrow:ord_1"
 BUDGET = (BudgetCharge(ANNA, "2026-05", 500),)

@@ -54,6 +54,7 @@ class Receiver:
 class WebhookWorld(World):
     template_path: ClassVar[Path] = templates.ROOT / "infra" / "delivery.yaml"
     machine_names: ClassVar[tuple[str, ...]] = ("FailedToDeliveredStateMachine",)
+    context: ClassVar[str] = "delivery"
 
     receivers: dict[str, Receiver] = field(default_factory=dict)
     dead_letters: list[str] = field(default_factory=list)

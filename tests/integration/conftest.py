@@ -1,9 +1,11 @@
 """Integration tests: storage code against moto's DynamoDB, EventBridge, Kinesis, SQS, SES and Secrets Manager."""
 
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any
 
 import boto3
+import botocore.client
 import pytest
 from moto import mock_aws
 
@@ -46,6 +48,18 @@ def aws() -> Iterator[None]:
         storage_table._shared.cache_clear()
         yield
         storage_table._shared.cache_clear()
+
+
+@pytest.fixture
+def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests with threads: a call to DynamoDB is atomic; two threads inside moto are not."""
+    real, door = botocore.client.BaseClient._make_api_call, Lock()
+
+    def alone(client: Any, operation: str, arguments: Any) -> Any:
+        with door:
+            return real(client, operation, arguments)
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", alone)
 
 
 @pytest.fixture

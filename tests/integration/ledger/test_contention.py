@@ -1,7 +1,6 @@
 """Many writers on one account at once, on a store that refuses what meets another transaction, as DynamoDB does."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,35 +9,9 @@ from gpubroker.kernel import deadline
 from gpubroker.kernel.errors import Unavailable
 from gpubroker.ledger.book import Book, Leg, NewHold, Transfer
 from gpubroker.ledger.problems import InsufficientFunds
-from tests.books.store import Store, cancelled, instead_of_dynamodb
+from tests.books.store import Contended, instead_of_dynamodb
 
 WRITERS = 50
-
-
-class Contended(Store):
-    """A transaction takes some milliseconds, in which no other may touch its items."""
-
-    def __init__(self, seconds=0.004):
-        super().__init__()
-        self.seconds, self.conflicts = seconds, 0
-        self._busy, self._door = set(), threading.Lock()
-
-    def __call__(self, operation, arguments):
-        if operation != "TransactWriteItems":
-            return super().__call__(operation, arguments)
-        actions = [next(iter(action.values())) for action in arguments["TransactItems"]]
-        keys = {(key["pk"]["S"], key["sk"]["S"]) for key in (one.get("Key") or one["Item"] for one in actions)}
-        with self._door:
-            if keys & self._busy:
-                self.conflicts += 1
-                raise cancelled([{"Code": "TransactionConflict"}] + [{"Code": "None"}] * (len(actions) - 1))
-            self._busy |= keys
-        try:
-            time.sleep(self.seconds)
-            return super().__call__(operation, arguments)
-        finally:
-            with self._door:
-                self._busy -= keys
 
 
 def all_at_once(act, count=WRITERS):
@@ -113,7 +86,7 @@ def test_who_does_not_get_through_in_time_is_told_and_nothing_was_changed():
     store, book = Contended(), Book()
     with instead_of_dynamodb(store):
         book.open("usr_hot")
-        store._busy.add(("usr_hot#ACCOUNT", "ACCOUNT"))
+        store.busy.add(("usr_hot#ACCOUNT", "ACCOUNT"))
         before = dict(store.items)
         begun = deadline.begin(0.3)
         try:

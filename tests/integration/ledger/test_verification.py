@@ -10,6 +10,7 @@ from gpubroker.ledger.items import REGISTER_SHARDS, AccountItem
 from gpubroker.ledger.jobs import BooksWrong, HoldsNotReleased, report_sweep, report_verdict
 from gpubroker.ledger.sweeps import release_expired
 from gpubroker.ledger.verification import QUIET, Report, conclude, verify
+from gpubroker.storage.transaction import StaleVersion
 from infra import ledger as commands
 from ledger import conclude_verification, release_holds, verify_shard
 from tests.books.store import Store, instead_of_dynamodb
@@ -171,6 +172,29 @@ def test_operators_prove_the_books_from_their_own_machine(kept, store, capsys):
     assert commands.main(["account", ANNA]) == 1
     assert commands.main(["verify"]) == 1
     assert f"WRONG {ANNA} credits: kept 1005, by its entries 1000" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("what", sorted(set(TAMPERING) - {"an entry is gone", "an entry was changed"}))
+def test_sums_are_mended_from_entries_and_holds(kept, store, capsys, what):
+    TAMPERING[what][0](store)
+    assert commands.main(["mend", ANNA]) == 0
+    assert commands.main(["verify"]) == 0
+    assert "was" in capsys.readouterr().out
+    assert commands.main(["mend", ANNA]) == 0
+    assert "was" not in capsys.readouterr().out
+
+
+def test_an_account_that_moves_is_not_mended(kept, store, monkeypatch):
+    add(store, (f"{ANNA}#ACCOUNT", "ACCOUNT"), "room", 1)
+    real = store._transact_write_items
+
+    def overtaken(asked):
+        add(store, (f"{ANNA}#ACCOUNT", "ACCOUNT"), "version", 1)
+        return real(asked)
+
+    monkeypatch.setattr(store, "_transact_write_items", overtaken)
+    with pytest.raises(StaleVersion):
+        commands.main(["mend", ANNA])
 
 
 # ---------------------------------------------------------------- the sweep

@@ -16,6 +16,8 @@ from gpubroker.composition import rentals as composition
 from gpubroker.edge import http, rate_limits
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import Unauthenticated
+from gpubroker.kernel.ids import new_id
+from gpubroker.ledger.book import Book, Leg, NewHold, Transfer
 from gpubroker.rentals.ports import OfferTerms
 from gpubroker.rentals.rental import AgreedOffer
 
@@ -98,6 +100,20 @@ class Api:
             status=answer["statusCode"], headers=answer["headers"], json=json.loads(text) if text else None
         )
 
+    def pay_in(self, tenant: str, dollars: int = 1_000_000) -> None:
+        """Money on a tenant's account."""
+        self.book.open(tenant)
+        leg = Leg("house:clearing", tenant, dollars * 1_000_000)
+        self.book.transfer(Transfer(new_id("dep"), "deposit", (leg,), {}))
+
+    def new_hold(self, tenant: str, micros: int) -> NewHold:
+        """Money that is spoken for elsewhere."""
+        return NewHold(new_id("hld"), tenant, micros)
+
+    @property
+    def book(self) -> Book:
+        return Book(clock=self.clock)
+
     def rent(self, role: str = "pro", **wanted: Any) -> SimpleNamespace:
         headers = wanted.pop("headers", {})
         return self("create_rental", role, body={"offer_id": TERMS.offer_id, "duration_hours": 1, **wanted}, **headers)
@@ -106,7 +122,10 @@ class Api:
 @pytest.fixture
 def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     make_table("rentals")
+    make_table("ledger")
     ready = Api(Market(), Clock())
+    for tenant in ("usr_free", "usr_pro", "usr_other", "usr_admin"):
+        ready.pay_in(tenant)
 
     def identify(event: Any, headers: dict[str, str]) -> Caller:
         if headers["x-role"] == "forged":
@@ -121,7 +140,7 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
         with one_at_a_time:
             return real(client, operation, arguments)
 
-    factories = (composition.rental_desk, composition.callback_desk)
+    factories = (composition.rental_desk, composition.callback_desk, composition.due_sweep)
     for factory in factories:
         factory.cache_clear()
     rate_limits.limiter.cache_clear()

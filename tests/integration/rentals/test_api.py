@@ -7,16 +7,16 @@ from decimal import Decimal
 
 import pytest
 
+from gpubroker.composition.rentals import repository
 from gpubroker.rentals import endings, rules
 from gpubroker.rentals.ports import Instance
 from gpubroker.rentals.rental import Holding, Phase
-from gpubroker.rentals.repository import Rentals
 from tests.integration.rentals.conftest import TERMS, Api
 
 
 def make_ready(api: Api, tenant: str, rental_id: str) -> None:
     """What the workflow does, by the same rules."""
-    store = Rentals()
+    store = repository()
     store.change(tenant, rental_id, lambda r: rules.agree(r, rental_id, TERMS, api.clock.now))
     for member in store.of(tenant, rental_id).members:
         name = member.member_id
@@ -27,7 +27,7 @@ def make_ready(api: Api, tenant: str, rental_id: str) -> None:
 
 
 def make_gone(api: Api, tenant: str, rental_id: str) -> None:
-    store = Rentals()
+    store = repository()
     for member in store.of(tenant, rental_id).members:
         name = member.member_id
         store.change(tenant, rental_id, lambda r, name=name: endings.member_gone(r, name, api.clock.now))
@@ -45,25 +45,25 @@ def test_a_request_is_accepted_with_where_to_look_and_when(api: Api) -> None:  #
     assert rental["final_cost"] is None
 
 
-def test_a_request_is_two_calls_and_a_look_is_one(api: Api) -> None:
+def test_a_request_is_three_calls_and_a_look_is_one(api: Api) -> None:
     api.rent()
     api.market.reads = 0
     rental_id = api.rent().json["rental_id"]
-    assert api.calls == ["TransactWriteItems"]
+    assert api.calls == ["GetItem", "TransactWriteItems"]  # the payer's budget; all that is written
     assert api.market.reads == 1
     api("get_rental", "pro", path={"rental_id": rental_id})
     assert api.calls == ["GetItem"]
     api("list_rentals", "pro")
     assert api.calls == ["Query"]
     api("end_rental", "pro", path={"rental_id": rental_id})
-    assert api.calls == ["GetItem", "TransactWriteItems"]
+    assert api.calls == ["GetItem", "GetItem", "TransactWriteItems"]  # the rental; its hold; both written
 
 
-def test_a_request_with_a_key_is_two_calls_too(api: Api) -> None:
+def test_a_request_with_a_key_is_three_calls_too(api: Api) -> None:
     api.rent()
     api.market.reads = 0
     api.rent(headers={"idempotency_key": "k-1"})
-    assert (api.calls, api.market.reads) == (["TransactWriteItems"], 1)
+    assert (api.calls, api.market.reads) == (["GetItem", "TransactWriteItems"], 1)
 
 
 def test_provision_is_the_same_use_case(api: Api) -> None:  # (286), (342)
@@ -79,7 +79,7 @@ def test_the_same_key_and_body_is_the_same_rental_and_another_body_is_refused(ap
     second = api.rent(headers={"idempotency_key": "k-1"})
     assert second.status == 202
     assert second.json == first.json
-    assert Rentals().held_by("usr_pro").rentals == 1
+    assert repository().held_by("usr_pro").rentals == 1
     other = api.rent(duration_hours=2, headers={"idempotency_key": "k-1"})
     assert other.status == 422
     assert other.json["type"].endswith("idempotency-key-reused")
@@ -108,8 +108,8 @@ def test_an_unknown_offer_is_404_and_a_dear_one_409_and_nothing_is_written(api: 
     dear = api.rent(max_total_price=1.99)
     assert dear.status == 409
     assert dear.json["type"].endswith("price-over-limit")
-    assert Rentals().held_by("usr_pro") == Holding()
-    assert Rentals().newest_of("usr_pro", 10) == []
+    assert repository().held_by("usr_pro") == Holding()
+    assert repository().newest_of("usr_pro", 10) == []
 
 
 def test_disk_beyond_what_the_offer_includes_is_part_of_the_price_and_of_the_limit(api: Api) -> None:
@@ -118,7 +118,7 @@ def test_disk_beyond_what_the_offer_includes_is_part_of_the_price_and_of_the_lim
     rental = api.rent(disk_gb=1_032).json
     assert rental["price_per_hour_micros"] == 2_200_500
     assert rental["max_total_price_micros"] == 2_200_500
-    assert Rentals().held_by("usr_pro").micros == 2_000_000 + 2_200_500
+    assert repository().held_by("usr_pro").micros == 2_000_000 + 2_200_500
     dear = api.rent(disk_gb=1_032, max_total_price=2.2)
     assert dear.status == 409
     assert dear.json["type"].endswith("price-over-limit")
@@ -159,7 +159,7 @@ def test_another_tenants_rental_is_404_for_every_verb(api: Api) -> None:
         assert api("end_rental", role, path=where).status == 404
         assert api("scale_rental", role, path=where, body={"action": "add", "count": 1}).status == 404
     assert api("list_rentals", "other").json["rentals"] == []
-    assert Rentals().of("usr_pro", rental_id).version == 1
+    assert repository().of("usr_pro", rental_id).version == 1
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_the_cap_on_running_rentals_holds_under_concurrency(api: Api) -> None:
     api.rent("free")  # warm
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(lambda _: api.rent("free").status, range(8)))
-    held = Rentals().held_by("usr_free")
+    held = repository().held_by("usr_free")
     assert held.rentals <= 2
-    assert held.rentals == len(Rentals().newest_of("usr_free", 50))
+    assert held.rentals == len(repository().newest_of("usr_free", 50))
     assert statuses.count(202) == 1
     assert set(statuses) <= {202, 409, 503}
 
@@ -248,7 +248,7 @@ def test_prefer_wait_waits_until_it_is_ready_and_then_answers_with_the_connectio
     desk = composition.rental_desk()
 
     def workflow(_: float) -> None:
-        (rental,) = Rentals().newest_of("usr_pro", 1)
+        (rental,) = repository().newest_of("usr_pro", 1)
         make_ready(api, "usr_pro", rental.rental_id)
 
     monkeypatch.setattr(desk, "_sleep", workflow)
@@ -282,14 +282,14 @@ def test_scaling_is_202_then_409_while_it_goes_on_and_replays_its_own_key(api: A
     busy = api("scale_rental", "pro", path=where, body=more)
     assert (busy.status, busy.headers["retry-after"]) == (409, "5")
     assert api("scale_rental", "pro", path=where, body=more, idempotency_key="s-1").json == first.json
-    assert Rentals().held_by("usr_pro") == Holding(1, 3, 6_000_000)
+    assert repository().held_by("usr_pro") == Holding(1, 3, 6_000_000)
 
 
 def test_a_key_used_for_one_rental_says_nothing_about_another(api: Api) -> None:
     one, other = (api.rent().json["rental_id"] for _ in range(2))
     ended = [api("end_rental", "pro", path={"rental_id": rental}, idempotency_key="k") for rental in (one, other)]
     assert [answer.json["rental_id"] for answer in ended] == [one, other]
-    assert {Rentals().of("usr_pro", rental).phase for rental in (one, other)} == {Phase.ENDING}
+    assert {repository().of("usr_pro", rental).phase for rental in (one, other)} == {Phase.ENDING}
 
 
 def test_ending_twice_is_harmless_and_the_cost_is_to_the_second(api: Api) -> None:  # (289), (345)
@@ -306,7 +306,7 @@ def test_ending_twice_is_harmless_and_the_cost_is_to_the_second(api: Api) -> Non
     assert (ended.status, ended.json["status"]) == (200, "ended")
     assert (ended.json["final_cost"], ended.json["final_cost_micros"]) == (0.5, 500_000)
     assert ended.json["connection"] is None
-    assert Rentals().held_by("usr_pro") == Holding()
+    assert repository().held_by("usr_pro") == Holding()
 
 
 def test_an_estimate_is_the_price_of_now_and_holds_nothing(api: Api) -> None:  # (302)
@@ -378,10 +378,10 @@ def test_a_late_callback_is_answered_politely_and_changes_nothing(api: Api) -> N
 
     rental_id = api.rent().json["rental_id"]
     make_ready(api, "usr_pro", rental_id)
-    before = Rentals().of("usr_pro", rental_id)
+    before = repository().of("usr_pro", rental_id)
     answer = api("receive_callback", None, path={"token": callbacks.token_of("usr_pro", rental_id, "m1")})
     assert (answer.status, answer.json["accepted"]) == (200, False)
-    assert Rentals().of("usr_pro", rental_id) == before
+    assert repository().of("usr_pro", rental_id) == before
 
 
 def test_a_failed_write_leaves_no_event_behind(api: Api) -> None:

@@ -79,6 +79,7 @@ def test_a_rental_that_keeps_changing_is_given_up_without_harm(rentals: Rentals)
     assert rentals.of("usr_1", rental.rental_id).renewals < 100
 
 
+@pytest.mark.usefixtures("one_call_at_a_time")
 def test_many_writers_at_once_lose_no_change(rentals: Rentals) -> None:
     rental = kept(rentals)
     patient = Rentals()

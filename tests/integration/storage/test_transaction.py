@@ -7,7 +7,7 @@ import botocore.client
 import pytest
 from botocore.exceptions import ReadTimeoutError
 from pynamodb.attributes import UnicodeAttribute
-from pynamodb.exceptions import TransactWriteError
+from pynamodb.exceptions import PutError, TransactWriteError
 
 from gpubroker.kernel import deadline
 from gpubroker.kernel.errors import Unavailable
@@ -16,6 +16,7 @@ from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.messaging import relay
 from gpubroker.storage.idempotency import KeyReused, remember, replay
 from gpubroker.storage.outbox import outbox_item
+from gpubroker.storage.refusals import code_of, lost_condition
 from gpubroker.storage.table import Item, Table
 from gpubroker.storage.transaction import PATIENT, AlreadyDone, StaleVersion, Told, Writes, transaction
 
@@ -137,13 +138,13 @@ def test_what_the_relay_publishes_is_the_fact_with_its_trace(table):
     relay._client.cache_clear()
 
 
+def _lost(client, operation, arguments):
+    raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+
 def test_an_answer_that_never_came_is_the_stores_error(table, monkeypatch):
     """Whether it took effect is not known: not a conflict, nor a lack of a condition."""
-
-    def lost(client, operation, arguments):
-        raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
-
-    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", lost)
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", _lost)
     with pytest.raises(TransactWriteError):
         make()
 
@@ -168,3 +169,11 @@ def test_no_wait_goes_beyond_the_deadline(table):
     finally:
         deadline.end(begun)
     assert waits == []
+
+
+def test_a_timeout_of_a_single_write_is_no_lost_condition(table, monkeypatch):
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", _lost)
+    with pytest.raises(PutError) as failed:
+        Thing(pk="a", sk="b", name="c").save()
+    assert not lost_condition(failed.value)
+    assert code_of(failed.value) is None

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from gpubroker.usage import aside, sink, totals
+from gpubroker.usage import aside, pending, sink
 from gpubroker.usage.aggregation import Account, Aggregation
 from gpubroker.usage.event import Usage
 from gpubroker.usage.hours import StoredHours
@@ -19,9 +19,9 @@ HOUR_MS = 3_600_000
 @pytest.fixture
 def table(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("USAGE_RETENTION_DAYS", "400")
-    totals._marked.clear()
+    pending._marked.clear()
     yield make_table("usage")
-    totals._marked.clear()
+    pending._marked.clear()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Invalid
-from gpubroker.usage import totals
+from gpubroker.usage import pending, totals
 from gpubroker.usage.access import UsageNotFound
 from gpubroker.usage.changes import note_changes
 from gpubroker.usage.event import Usage, moment_text
@@ -121,7 +121,7 @@ def test_making_a_total_twice_or_from_two_sides_adds_nothing_twice(table: Any, c
     counted_and_noted(clock, usage(0, org="org_1"), usage(30, org="org_1"))
     clock.set(2 * 3600)
     for _ in range(3):
-        totals.mark("usr_1", "HOUR#2026-11-25T12", clock.ms)
+        pending.mark("usr_1", "HOUR#2026-11-25T12", clock.ms)
         sweep(clock)
         clock.set(2 * 3600 + 60)
         sweep(clock)
@@ -166,7 +166,7 @@ def test_one_of_two_that_make_the_same_total_at_once_gives_way(
         total = real(user_id, hour_ms)
         monkeypatch.setattr(totals, "hour_total", real)
         Totals(lambda: clock.ms).make("usr_1#PENDING", "HOUR#2026-11-25T12")
-        totals.mark("usr_1", "HOUR#2026-11-25T12", clock.ms)
+        pending.mark("usr_1", "HOUR#2026-11-25T12", clock.ms)
         return total
 
     monkeypatch.setattr(totals, "hour_total", beaten)
@@ -263,8 +263,8 @@ def test_another_users_usage_is_not_there(table: Any, clock: Clock) -> None:
 
 def test_noting_a_going_hour_again_costs_no_write(table: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     marked: list[str] = []
-    real = totals.mark
-    monkeypatch.setattr(totals, "mark", lambda owner, sk, due: (marked.append(sk), real(owner, sk, due)))
+    real = pending.mark
+    monkeypatch.setattr(pending, "mark", lambda owner, sk, due: (marked.append(sk), real(owner, sk, due)))
     for slot in range(5):
         counted_and_noted(clock, usage(slot * 30))
     assert marked == ["HOUR#2026-11-25T12"]

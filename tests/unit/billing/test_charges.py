@@ -4,12 +4,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gpubroker.billing.plans.charges import Charge, Fee, charges, fees
 from gpubroker.billing.plans.plan import EPOCH, PlanPeriod, PlanVersion, in_force, stretches
 from gpubroker.billing.plans.standard import STANDARD_PLAN
 from gpubroker.billing.rating import FlatModel, LineKind, ResourcePrice
 from gpubroker.kernel.money import micros
 from tests.unit.billing.prices import graduated
+from tests.unit.billing.test_rounding import prices, quantities
 
 NOV, MID, DEC = (datetime(2026, *day, tzinfo=UTC) for day in ((11, 1), (11, 16), (12, 1)))
 FREE = replace(graduated([("100", "0", None), (None, "2", None)]), resource="network_egress_mb")
@@ -93,3 +97,18 @@ def test_exactly_as_many_digits_as_there_are() -> None:
     first, second = (PlanPeriod(NOV, MID, plan(price)), PlanPeriod(MID, DEC, plan(price, version=2)))
     found = charges([first, second], {("gpu_seconds", "other"): [huge, huge]})
     assert cost(found) == 246_913_578_024_691_357_802_469
+
+
+@given(prices(), st.lists(st.tuples(quantities, quantities), min_size=1, max_size=4))
+def test_versions_of_the_same_prices_cost_what_one_costs(
+    price: ResourcePrice, used: list[tuple[Decimal, Decimal]]
+) -> None:
+    """(441, 443)"""
+    priced = replace(price, resource="gpu_seconds")
+    month = [PlanPeriod(NOV, DEC, plan(priced, version=number)) for number in range(1, len(used) + 1)]
+    usage = {
+        ("gpu_seconds", "rental"): [rental for rental, _ in used],
+        ("gpu_seconds", "other"): [other for _, other in used],
+    }
+    whole = {key: [sum(parts, Decimal(0))] for key, parts in usage.items()}
+    assert cost(charges(month, usage)) == cost(charges(month[:1], whole))

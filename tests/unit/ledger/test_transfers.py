@@ -105,8 +105,8 @@ def test_too_many_legs_for_one_transaction_are_refused():
         check(Transfer("t", "k", (*many, Leg("usr_a", "usr_b", 1))))
 
 
-@pytest.mark.parametrize("reference", [{"a": 1}, {1: "a"}])
-def test_a_reference_is_texts(reference):
+@pytest.mark.parametrize("reference", [{"a": 1}, {1: "a"}, {"a": "x" * 257}, {str(n): "" for n in range(17)}])
+def test_a_reference_is_a_few_short_texts(reference):
     with pytest.raises(Invalid):
         check(Transfer("t", "k", (Leg("usr_a", "usr_b", 1),), reference))
 

@@ -129,6 +129,7 @@ def test_every_error_that_a_state_machine_names_is_one_that_can_happen(machine: 
     known = {"States.ALL", "States.Timeout"}
     for module in ("ports", "rules", "scaling", "endings", "caps", "repository"):
         known |= set(vars(importlib.import_module(f"gpubroker.rentals.{module}")))
+    known |= set(vars(importlib.import_module("gpubroker.ledger.problems")))
 
     def named(value: Any) -> set[str]:
         if isinstance(value, dict):

@@ -10,11 +10,14 @@ from gpubroker.composition import market
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from gpubroker.kernel.caller import Caller
+    from gpubroker.ledger.book import Book
     from gpubroker.offers.instances.port import Instance as ProviderInstance
     from gpubroker.offers.instances.port import InstanceApi
     from gpubroker.offers.offer import Offer
-    from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order
+    from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order, Payer
     from gpubroker.rentals.rental import Account, AgreedOffer
+    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.steps import Starter
     from gpubroker.rentals.sweeps import DueSweep, ProviderSweep
     from gpubroker.rentals.tasks import Tasks
@@ -42,11 +45,14 @@ def compute() -> "Compute":
 def rental_desk() -> "Desk":
     """What callers may do with rentals. Touches DynamoDB only, so it may stand inside the VPC."""
     from gpubroker.kernel.time import utc_now
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.use_cases import Desk
 
     return Desk(
-        rentals=Rentals(accounts=_OwnAccounts()), offers=offer_source(), clock=utc_now, deployment=_rental_deployment()
+        rentals=repository(),
+        offers=offer_source(),
+        funds=_Funds(),
+        clock=utc_now,
+        deployment=_rental_deployment(),
     )
 
 
@@ -64,12 +70,11 @@ def rental_tasks() -> "Tasks":
     """The steps of the rental workflows. They speak to providers: outside the VPC."""
     from gpubroker.kernel.time import utc_now
     from gpubroker.rentals.looks import LookQueue
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.steps import StepFunctions
     from gpubroker.rentals.tasks import Tasks
 
     return Tasks(
-        rentals=Rentals(accounts=_OwnAccounts()),
+        rentals=repository(),
         offers=offer_source(),
         compute=compute(),
         steps=StepFunctions(),
@@ -89,20 +94,27 @@ def workflow_starter() -> "Starter":
 @cache
 def due_sweep() -> "DueSweep":
     from gpubroker.kernel.time import utc_now
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.steps import StepFunctions
     from gpubroker.rentals.sweeps import DueSweep
 
-    return DueSweep(rentals=Rentals(), offers=offer_source(), compute=compute(), steps=StepFunctions(), clock=utc_now)
+    return DueSweep(
+        rentals=repository(), offers=offer_source(), compute=compute(), steps=StepFunctions(), clock=utc_now
+    )
 
 
 @cache
 def provider_sweep() -> "ProviderSweep":
     from gpubroker.kernel.time import utc_now
-    from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.sweeps import ProviderSweep
 
-    return ProviderSweep(rentals=Rentals(), compute=compute(), clock=utc_now, deployment=_rental_deployment())
+    return ProviderSweep(rentals=repository(), compute=compute(), clock=utc_now, deployment=_rental_deployment())
+
+
+def repository() -> "Rentals":
+    """Rentals with all that their writes take part in: customers' own accounts, and the payers' money."""
+    from gpubroker.rentals.repository import Rentals
+
+    return Rentals(accounts=_OwnAccounts(), funds=_Funds())
 
 
 def _rental_deployment() -> str:
@@ -148,6 +160,41 @@ class _OwnAccounts:
         from gpubroker.offers.integrations import store
 
         store.forget_use(tx, tenant, provider, rental_id)
+
+
+class _Funds:
+    """rentals.ports.Funds over the ledger: one hold a rental, of the rental's id, captured into the order's escrow."""
+
+    def payer_of(self, caller: "Caller", account_id: str | None) -> "Payer":
+        from gpubroker.composition import accounts
+        from gpubroker.kernel.time import utc_now
+        from gpubroker.rentals.ports import Payer
+
+        found = accounts.payers().payer_of(caller, account_id, now=utc_now())
+        return Payer(found.account_id, found.budgets)
+
+    def hold(self, tx: "Writes", rental_id: str, payer: "Payer", amount: int) -> None:
+        from gpubroker.ledger.holds import NewHold
+
+        reference = {"rental_id": rental_id}
+        _book().add_hold(tx, NewHold(rental_id, payer.account_id, amount, reference=reference, budget=payer.budgets))
+
+    def adjust(self, tx: "Writes", rental_id: str, account_id: str, amount: int) -> None:
+        _book().add_adjust(tx, rental_id, account_id, amount)
+
+    def capture(self, tx: "Writes", rental_id: str, account_id: str, amount: int) -> None:
+        capture_id, escrow = f"{rental_id}-capture", f"escrow:{rental_id}"
+        _book().add_capture(tx, rental_id, account_id, capture_id, amount, {escrow: amount})
+
+    def release(self, tx: "Writes", rental_id: str, account_id: str) -> None:
+        _book().add_void(tx, rental_id, account_id)
+
+
+def _book() -> "Book":
+    from gpubroker.kernel.time import utc_now
+    from gpubroker.ledger.book import Book
+
+    return Book(clock=utc_now)
 
 
 class _Instances:

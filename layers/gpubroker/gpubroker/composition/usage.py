@@ -132,7 +132,11 @@ def _running_of(rental: "Rental", member: "Member") -> "Running":
 
 
 class _Organisations:
-    """usage.ports.Organisations: nobody is a member of any yet, so services and administrators see them alone."""
+    """usage.ports.Organisations over the ledger's: whoever may see what an organisation spends may see what it uses."""
 
     def may_see_usage(self, caller: "Caller", org_id: str) -> bool:
-        return False
+        from gpubroker.ledger.organizations.repository import Organizations
+        from gpubroker.ledger.organizations.roles import Right
+
+        place = Organizations().place_of(org_id, caller.tenant)
+        return place is not None and place.may(Right.SEE)

@@ -24,6 +24,8 @@ ACCOUNTS_WRITE = "accounts:write"
 ACCOUNTS_DEDUCT = "accounts:deduct"
 BILLING_READ = "billing:read"
 BILLING_WRITE = "billing:write"
+MANAGEMENT_READ = "management:read"
+MANAGEMENT_WRITE = "management:write"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
 
@@ -46,6 +48,8 @@ SCOPES: dict[str, str] = {
     ACCOUNTS_DEDUCT: "Take credits from accounts, for services",
     BILLING_READ: "Read one's price plan, discounts, credits, invoices and payments; services, anybody's",
     BILLING_WRITE: "Redeem promotions, and manage how one pays",
+    MANAGEMENT_READ: "Read orders, transactions, fees, clusters, audit and analytics",
+    MANAGEMENT_WRITE: "Tell the management tier of orders, transactions, resources, clusters and events",
     ADMIN_ALL: "Administer users, plans, service accounts and accounts of money",
     INTERNAL_ALL: "Call the internal API",
 }
@@ -76,11 +80,13 @@ _GRANTABLE: dict[str, frozenset[str]] = {
         {
             OFFERS_READ,
             RENTALS_READ,
-            USAGE_READ,
-            USAGE_WRITE,
             ACCOUNTS_READ,
             ACCOUNTS_DEDUCT,
             BILLING_READ,
+            MANAGEMENT_READ,
+            MANAGEMENT_WRITE,
+            USAGE_READ,
+            USAGE_WRITE,
             INTERNAL_ALL,
         }
     ),
@@ -204,7 +210,29 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v1/billing/payment-methods"),
         ("DELETE", "/api/v1/billing/payment-methods/{payment_method_id}"),
     ),
+    MANAGEMENT_READ: (
+        ("GET", "/api/management/integration/analytics/counts"),
+        ("GET", "/api/management/integration/audit/events"),
+        ("GET", "/api/management/integration/clusters"),
+        ("GET", "/api/management/integration/fees/config"),
+        ("GET", "/api/management/integration/fees/config/versions"),
+        ("GET", "/api/management/integration/orders"),
+        ("GET", "/api/management/integration/orders/{order_id}"),
+        ("GET", "/api/management/integration/resources"),
+        ("GET", "/api/management/integration/transactions"),
+        ("GET", "/api/management/integration/transactions/{transaction_id}"),
+    ),
+    MANAGEMENT_WRITE: (
+        ("POST", "/api/management/integration/analytics/ingest"),
+        ("POST", "/api/management/integration/audit/log"),
+        ("POST", "/api/management/integration/clusters"),
+        ("DELETE", "/api/management/integration/clusters/{cluster_id}"),
+        ("POST", "/api/management/integration/orders/update"),
+        ("POST", "/api/management/integration/resources/sync"),
+        ("POST", "/api/management/integration/transactions/update"),
+    ),
     ADMIN_ALL: (
+        ("PUT", "/api/management/integration/fees/config"),
         ("GET", "/api/v2/admin/users"),
         ("GET", "/api/v2/admin/users/{user_id}"),
         ("PUT", "/api/v2/admin/users/{user_id}/plan"),

@@ -139,6 +139,7 @@ class KeepsTransfers(KeepsHolds):
         where the reversal's id has acted before, with StaleVersion where another reversal came between. Where all was
         taken back before, ReversalExceedsTransfer is raised at once, also for a repetition."""
         transfers.check_id("reversal_id", reversal_id)
+        transfers.check_text("reason", reason)
         if amount is not None:
             transfers.check_amount("amount", amount, least=1)
         original, done, version = self._original(original_id)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from gpubroker.kernel.errors import FieldError, Invalid
+from gpubroker.kernel.errors import Invalid
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.ledger.accounts import Kind, is_id, kept_as, kind_of
 
@@ -17,6 +17,10 @@ LARGEST: MicroUsd = 10**18
 
 MOST_LEGS = 40
 """DynamoDB writes 100 items at once: two for each of at most 41 accounts, the transfer, its fact, and the caller's."""
+
+
+MOST_REFERENCES = 16
+LONGEST_TEXT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +131,17 @@ def check_id(name: str, value: str) -> None:
 
 
 def check_reference(reference: Mapping[str, str]) -> None:
-    wrong = [name for name, value in reference.items() if type(name) is not str or type(value) is not str]
-    if wrong:
-        raise Invalid("reference: must be texts", fields=tuple(FieldError(f"reference.{n}", "a text") for n in wrong))
+    """Raises Invalid unless it is a few short texts: it is kept with every entry, and goes out with the fact."""
+    if len(reference) > MOST_REFERENCES:
+        raise Invalid.of("reference", f"must be at most {MOST_REFERENCES} texts")
+    for name, value in reference.items():
+        check_text(f"reference.{name}", name)
+        check_text(f"reference.{name}", value)
+
+
+def check_text(name: str, value: Any) -> None:
+    if type(value) is not str or len(value) > LONGEST_TEXT:
+        raise Invalid.of(name, f"must be a text of at most {LONGEST_TEXT} characters")
 
 
 def fingerprint(*parts: Any) -> str:

@@ -157,6 +157,32 @@ def differences_of(account_id: str) -> list[Difference]:
     return _compare(fold)[0]
 
 
+def mend(account_id: str) -> list[Difference]:
+    """Make the sums of an account as it is kept what its entries and holds say; what was different.
+
+    Raises StaleVersion where somebody used the account meanwhile, DoesNotExist where it is not there.
+    """
+    fold = _begin(account_id)
+    _read(fold, "", lambda: math.inf)
+    differences, _ = _compare(fold)
+    held = _active_holds(account_id)
+    if differences:
+        with transaction(AccountItem) as tx:
+            tx.update(
+                AccountItem(*AccountItem.key(account_id)),
+                actions=[
+                    AccountItem.credits.set(fold.credits),
+                    AccountItem.debits.set(fold.debits),
+                    AccountItem.postings.set(fold.postings),
+                    AccountItem.held.set(held),
+                    AccountItem.room.set(fold.credits - fold.debits - held + fold.before["credit_limit"]),
+                    AccountItem.version.add(1),
+                ],
+                condition=AccountItem.version == fold.before["version"],
+            )
+    return differences
+
+
 def _registered(report: Report) -> Iterator[str]:
     """Account ids of a shard of the register, from where the report stands."""
     if report.unfinished is not None:

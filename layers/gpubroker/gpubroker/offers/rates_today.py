@@ -20,8 +20,8 @@ from pynamodb.exceptions import DoesNotExist, GetError, PutError
 
 from gpubroker.kernel.time import Clock
 from gpubroker.offers.rates import DATED, Rates
+from gpubroker.storage.refusals import lost_condition
 from gpubroker.storage.table import Item, Table
-from gpubroker.storage.transaction import lost_condition
 
 log = logging.getLogger(__name__)
 

@@ -26,8 +26,9 @@ from gpubroker.offers.parts import Stored
 from gpubroker.offers.state import Bucket, PartState
 from gpubroker.resilience.breaker import BreakerSettings
 from gpubroker.storage.outbox import Target, outbox_item
+from gpubroker.storage.refusals import lost_condition
 from gpubroker.storage.table import Item, Table
-from gpubroker.storage.transaction import StaleVersion, lost_condition, transaction
+from gpubroker.storage.transaction import StaleVersion, transaction
 
 _MOST_ACTIONS = 60
 _MOST_BYTES = 3 * 1024 * 1024

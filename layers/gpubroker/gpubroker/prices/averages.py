@@ -17,7 +17,8 @@ from gpubroker.prices.detector import MINUTE_MS
 from gpubroker.prices.facts import SOURCE, averages
 from gpubroker.prices.items import DUE, PART, TOLD, WINDOW_KEPT_S, StateItem, minute_text
 from gpubroker.storage.outbox import outbox_item
-from gpubroker.storage.transaction import lost_condition, transaction
+from gpubroker.storage.refusals import lost_condition
+from gpubroker.storage.transaction import transaction
 
 GRACE_MS = 15_000
 _MOST_TOLD = 60  # windows of one transaction, each an item beside the one event

@@ -72,6 +72,7 @@ def requested(rental: Rental) -> Fact:
         "duration_seconds": int(rental.duration.total_seconds()),
         "auto_renew": rental.auto_renew,
         "billed_by": rental.billed_by,
+        "account_id": rental.payer,
         "operation_id": rental.operation.operation_id if rental.operation else "",
     }
     return Fact("RentalRequested", rental.requested_at, data | money("max_price_per_hour", rental.max_price_micros))

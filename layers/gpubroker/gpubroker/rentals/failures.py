@@ -5,7 +5,11 @@ import orjson
 from gpubroker.rentals.rental import BilledBy, Failure
 
 _TELLING = {
+    "AccountClosed": "account-closed",
+    "AccountFrozen": "account-frozen",
+    "BudgetExceeded": "budget-exceeded",
     "CapReached": "spending-cap-reached",
+    "InsufficientFunds": "insufficient-funds",
     "OfferNotAvailable": "offer-not-available",
     "OfferNotRentable": "offer-not-rentable",
     "PriceOverLimit": "price-over-limit",

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from gpubroker.kernel.caller import Caller
 from gpubroker.kernel.errors import Conflict
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.rentals.rental import Account, AgreedOffer
@@ -138,6 +139,34 @@ class OwnAccounts(Protocol):
 
     def release(self, tx: "Writes", tenant: str, provider: str, rental_id: str) -> None:
         """In the transaction after which nothing of the rental is left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Whose money pays for a rental, and which budgets it counts against (the ledger's own, passed on as they are)."""
+
+    account_id: str
+    budgets: tuple[Any, ...] = ()
+
+
+class Funds(Protocol):
+    """The payers' money. All writes join the transaction that writes the rental, and fail it with the ledger's own
+    problems: InsufficientFunds, BudgetExceeded (PaymentRequired), AccountFrozen, AccountClosed (Conflict)."""
+
+    def payer_of(self, caller: Caller, account_id: str | None) -> Payer:
+        """Who pays: the caller's own account, or the one that is named. Raises NotFound, Forbidden."""
+
+    def hold(self, tx: "Writes", rental_id: str, payer: Payer, amount: MicroUsd) -> None: ...
+
+    def adjust(self, tx: "Writes", rental_id: str, account_id: str, amount: MicroUsd) -> None:
+        """Hold more or less than before. Like the two below it reads the hold; the commit fails with StaleVersion
+        where somebody else was first."""
+
+    def capture(self, tx: "Writes", rental_id: str, account_id: str, amount: MicroUsd) -> None:
+        """Take what the rental cost, at most what is held; the rest is the payer's again. Once."""
+
+    def release(self, tx: "Writes", rental_id: str, account_id: str) -> None:
+        """Nothing is to be paid."""
 
 
 class IntegrationGone(Conflict):

@@ -208,6 +208,8 @@ class Finalisation:
 class Rental:
     """The truth about one rental.
 
+    payer             the account that pays: the tenant's own or an organisation's; None for one made before the ledger
+    funds             what is held of its money at this moment (funding.py)
     integration       the customer's own integration it runs with, for its whole life; None for the platform's account
     max_price_micros  the cap per hour for one whole instance; an instance is never agreed above it
     duration          of one term; with `auto_renew` terms follow each other
@@ -227,6 +229,8 @@ class Rental:
     max_price_micros: MicroUsd
     auto_renew: bool
     requested_at: datetime
+    payer: str | None = None
+    funds: MicroUsd = 0
     integration: str | None = None
     phase: Phase = Phase.REQUESTED
     members: tuple[Member, ...] = ()

@@ -18,12 +18,12 @@ from gpubroker.rentals.caps import LIMITS, CapReached, difference
 from gpubroker.rentals.facts import Fact
 from gpubroker.rentals.items import CapsItem, OwnerItem, RentalItem, SwitchItem, rental_pk
 from gpubroker.rentals.labels import common_label
-from gpubroker.rentals.ports import OwnAccounts
+from gpubroker.rentals.ports import Funds, OwnAccounts, Payer
 from gpubroker.rentals.rental import Holding, Rental
 from gpubroker.rentals.rules import Change
 from gpubroker.storage import idempotency as stored
 from gpubroker.storage.outbox import outbox_item
-from gpubroker.storage.transaction import StaleVersion, Writes, transaction
+from gpubroker.storage.transaction import PATIENT, StaleVersion, Writes, transaction
 
 _TRIES = 12
 _BASE_SECONDS = 0.01
@@ -57,22 +57,35 @@ class Rentals:
         self,
         *,
         accounts: OwnAccounts | None = None,
+        funds: Funds | None = None,
         sleep: Callable[[float], None] = time.sleep,
         jitter: Callable[[], float] = random.random,
     ):
-        """accounts: needed where rentals on a customer's own account are made or settled."""
-        self._accounts, self._sleep, self._jitter = accounts, sleep, jitter
+        """accounts: needed where rentals on a customer's own account are made or settled; funds: where others are
+        written at all."""
+        self._accounts, self._funds, self._sleep, self._jitter = accounts, funds, sleep, jitter
 
     def create(
-        self, rental: Rental, facts: tuple[Fact, ...], *, idempotency: Idempotency | None, answer: Answer
+        self,
+        rental: Rental,
+        facts: tuple[Fact, ...],
+        *,
+        payer: Payer | None = None,
+        idempotency: Idempotency | None,
+        answer: Answer,
     ) -> Rental:
-        """Write a new rental, or nothing. Raises RentalsStopped, CapReached, IntegrationGone, AlreadyDone."""
-        with transaction(RentalItem) as tx:
+        """Write a new rental and hold its payer's money, or nothing.
+
+        Raises RentalsStopped, CapReached, IntegrationGone, AlreadyDone, and what the money is refused with.
+        """
+        with transaction(RentalItem, backoff=PATIENT) as tx:
             _refuse_while_stopped(tx)
             stored.remember(tx, RentalItem, idempotency, answer(rental) if idempotency else {})
             tx.put(RentalItem.of(rental), condition=RentalItem.pk.does_not_exist())
             tx.put(OwnerItem.of(rental), condition=OwnerItem.pk.does_not_exist())
             _count(tx, rental, Holding(), rental.held)
+            if payer is not None:
+                self._money().hold(tx, rental.rental_id, payer, rental.funds)
             if rental.integration is not None:
                 provider, label = rental.offer.provider, common_label(rental)
                 self._own_accounts().take(tx, rental.tenant, provider, rental.rental_id, label)
@@ -137,17 +150,35 @@ class Rentals:
         answer: Answer | None,
     ) -> Rental:
         after = replace(after, version=before.version + 1)
-        with transaction(RentalItem) as tx:
+        with transaction(RentalItem, backoff=PATIENT) as tx:
             if new_instances:
                 _refuse_while_stopped(tx)
             if idempotency is not None and answer is not None:
                 stored.remember(tx, RentalItem, idempotency, answer(after))
             tx.put(RentalItem.of(after), condition=RentalItem.version == before.version, lost=StaleVersion)
             _count(tx, after, before.held, after.held)
+            self._fund(tx, before, after)
             if after.integration is not None and after.phase.over and not before.phase.over:
                 self._own_accounts().release(tx, after.tenant, after.offer.provider, after.rental_id)
             _tell(tx, after, facts)
         return after
+
+    def _fund(self, tx: Writes, before: Rental, after: Rental) -> None:
+        """Let the hold follow the rental: more or less of it, then what it cost, or nothing."""
+        if after.payer is None or before.funds == after.funds:
+            return
+        cost = (after.final_cost_micros or 0) if after.phase.over else 0
+        if after.funds:
+            self._money().adjust(tx, after.rental_id, after.payer, after.funds)
+        elif cost:
+            self._money().capture(tx, after.rental_id, after.payer, cost)
+        else:
+            self._money().release(tx, after.rental_id, after.payer)
+
+    def _money(self) -> Funds:
+        if self._funds is None:
+            raise RuntimeError("rentals that are paid for are written elsewhere")
+        return self._funds
 
     def _own_accounts(self) -> OwnAccounts:
         if self._accounts is None:

@@ -76,6 +76,11 @@ class RentalRequest(RequestModel):
     start_script: str | None = Field(None, min_length=1, max_length=16_384)
     auto_renew: bool = False
     count: int = Field(1, ge=1, le=MAX_COUNT)
+    account_id: str | None = Field(
+        None,
+        pattern=r"^(usr|org)_[0-9A-Z]{26}$",
+        description="the account that pays: your own by default, or an organisation's that you may spend for",
+    )
 
     @field_validator("ssh_public_key")
     @classmethod

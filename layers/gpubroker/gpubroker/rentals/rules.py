@@ -15,6 +15,7 @@ from gpubroker.rentals import facts, nobodys_key
 from gpubroker.rentals.caps import dollars
 from gpubroker.rentals.cost import committed
 from gpubroker.rentals.facts import Fact
+from gpubroker.rentals.funding import needed
 from gpubroker.rentals.labels import label
 from gpubroker.rentals.ports import Instance, OfferTerms
 from gpubroker.rentals.rental import (
@@ -113,8 +114,12 @@ def request(
     auto_renew: bool,
     deployment: str,
     now: datetime,
+    payer: str | None = None,
 ) -> Step:
-    """A new rental. Without a limit of the caller's, the price of the order as it is now is the limit."""
+    """A new rental. Without a limit of the caller's, the price of the order as it is now is the limit.
+
+    payer: the account whose money is held; nobody's where the provider bills the customer itself.
+    """
     terms = terms.with_disk(launch.disk_gb)
     refuse_unfit(terms, limit)
     rental = Rental(
@@ -123,6 +128,7 @@ def request(
         requested_by=caller.subject,
         plan=caller.plan,
         offer=terms.agreed(),
+        payer=payer if terms.integration is None else None,
         integration=terms.integration,
         launch=launch,
         duration=duration,
@@ -154,18 +160,20 @@ def with_new_members(rental: Rental, offers: list[OfferTerms], *, deployment: st
 
 
 def holding(rental: Rental) -> Rental:
-    """The rental with what it takes of its tenant's caps, as its state says: nothing once it is over.
+    """The rental with what it takes of its tenant's caps and of its payer's money, as its state says: nothing once it
+    is over.
 
     Instances count until they are gone at the provider; money is committed for one term of those that are wanted,
     unless the provider bills the customer itself.
     """
+    funds = needed(rental) if rental.payer is not None else 0
     if rental.phase.over:
-        return replace(rental, held=Holding())
+        return replace(rental, held=Holding(), funds=funds)
     standing = sum(not member.phase.gone for member in rental.members)
     seconds = int(rental.duration.total_seconds())
     charged = rental.live_members if rental.integration is None else ()
     micros = sum(committed(member.price_micros, seconds, 1) for member in charged)
-    return replace(rental, held=Holding(1, standing, micros))
+    return replace(rental, held=Holding(1, standing, micros), funds=funds)
 
 
 def working(rental: Rental, operation_id: str, *, undoing: bool = False) -> Operation:

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from gpubroker.kernel.errors import Conflict, PaymentRequired
 from gpubroker.kernel.money import MicroUsd
 from gpubroker.kernel.time import Clock
 from gpubroker.rentals import endings, failures, labels, rules, scaling, terms
-from gpubroker.rentals.caps import CapReached
 from gpubroker.rentals.findings import Findings
 from gpubroker.rentals.ports import BadCredentials, Compute, Instance, OfferSource, ProviderError
 from gpubroker.rentals.rental import Account, Member, MemberPhase, Rental, Work
@@ -71,7 +71,7 @@ class DueSweep:
             self._rentals.change(rental.tenant, rental.rental_id, lambda r: terms.renew(r, prices, now))
         except terms.PriceRefused as refused:
             return self._expire(rental, f"Not renewed: {refused}")
-        except CapReached as refused:
+        except (Conflict, PaymentRequired) as refused:
             return self._expire(rental, f"Not renewed: {refused.detail}")
         return "renewed"
 

@@ -18,7 +18,7 @@ from gpubroker.kernel.time import Clock, iso
 from gpubroker.rentals import callbacks, endings, rules, scaling
 from gpubroker.rentals.items import RentalItem
 from gpubroker.rentals.looks import Look, Looks
-from gpubroker.rentals.ports import OfferSource, OfferTerms
+from gpubroker.rentals.ports import Funds, OfferSource, OfferTerms
 from gpubroker.rentals.rental import MemberPhase, Phase, Rental
 from gpubroker.rentals.repository import Rentals
 from gpubroker.rentals.requests import (
@@ -63,19 +63,21 @@ class Desk:
         *,
         rentals: Rentals,
         offers: OfferSource,
+        funds: Funds,
         clock: Clock,
         deployment: str,
         sleep: Callable[[float], None] = time.sleep,
         elapsed: Callable[[], float] = time.monotonic,
     ):
-        self._rentals, self._offers, self._deployment = rentals, offers, deployment
+        self._rentals, self._offers, self._funds, self._deployment = rentals, offers, funds, deployment
         self._clock, self._sleep, self._elapsed = clock, sleep, elapsed
 
     def request(self, caller: Caller, wanted: RentalRequest, idempotency: Idempotency | None) -> RentalView:
         """Ask for a rental: accepted and held for, not made yet. The same key and body give the same rental.
 
         Raises OfferNotFound, OfferNotRentable, OfferNotAvailable, PriceOverLimit, CapReached, RentalsStopped,
-        IntegrationGone. On the caller's own account, where they have one at the offer's provider.
+        IntegrationGone, InsufficientFunds, BudgetExceeded. On the caller's own account at the offer's provider, where
+        they have one; then nothing is held.
         """
         try:
             return self._request(caller, wanted, idempotency)
@@ -86,6 +88,7 @@ class Desk:
         terms, now = self._offers.offer_for(caller.tenant, wanted.offer_id), self._clock()
         if terms is None:
             raise _no_offer(wanted.offer_id)
+        payer = None if terms.integration else self._funds.payer_of(caller, wanted.account_id)
         rental, facts = rules.request(
             rental_id=new_id("ren", now_ms=lambda: int(now.timestamp() * 1000)),
             caller=caller,
@@ -97,8 +100,9 @@ class Desk:
             auto_renew=wanted.auto_renew,
             deployment=self._deployment,
             now=now,
+            payer=payer.account_id if payer else None,
         )
-        rental = self._rentals.create(rental, facts, idempotency=idempotency, answer=self._stored)
+        rental = self._rentals.create(rental, facts, payer=payer, idempotency=idempotency, answer=self._stored)
         return self._view(rental)
 
     def rental_of(self, caller: Caller, rental_id: str) -> RentalView:

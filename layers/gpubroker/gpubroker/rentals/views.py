@@ -124,6 +124,9 @@ class RentalView(View):
     final_cost: float | None
     final_cost_micros: int | None
     currency: str = "USD"
+    account_id: str | None = Field(None, description="the account that pays; null where the provider bills you itself")
+    held: float = Field(0, description="of its money, what is held for this rental at the moment")
+    held_micros: int = 0
     billed_by: BilledBy = Field("gpubroker", description="provider: on your own account there; our cost is 0")
     provider_cost: float | None = Field(
         None, description="what the provider bills you itself so far, as far as it tells; for information"
@@ -169,6 +172,9 @@ class RentalView(View):
             cost_micros=so_far,
             final_cost=None if rental.final_cost_micros is None else usd(rental.final_cost_micros),
             final_cost_micros=rental.final_cost_micros,
+            account_id=rental.payer,
+            held=usd(rental.funds),
+            held_micros=rental.funds,
             billed_by=rental.billed_by,
             provider_cost=None if theirs is None else usd(theirs),
             provider_cost_micros=theirs,

@@ -37,6 +37,7 @@ from gpubroker.resilience.breaker import (
     release,
     to_map,
 )
+from gpubroker.storage.refusals import lost_condition
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -172,7 +173,7 @@ class BreakerStore:
         try:
             self._connection().put_item(_key(name), "STATE", attributes=attributes, condition=unchanged)
         except PutError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
+            if lost_condition(error):
                 return False
             raise
         self._known[name] = _Known(breaker, version + 1, self._clock())

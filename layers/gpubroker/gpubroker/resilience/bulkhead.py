@@ -39,6 +39,7 @@ from pynamodb.expressions.update import Action
 from gpubroker.kernel import deadline
 from gpubroker.kernel.errors import Unavailable
 from gpubroker.resilience.backoff import Backoff
+from gpubroker.storage.refusals import lost_condition
 
 logger = logging.getLogger(__name__)
 
@@ -174,7 +175,7 @@ class Bulkhead:
         try:
             self._connection().update_item(_key(name), "SLOTS", actions=actions, condition=unless_lost)
         except PynamoDBException as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
+            if lost_condition(error):
                 return False
             raise
         return True

@@ -15,6 +15,8 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from pynamodb.connection.table import TableConnection
 from pynamodb.exceptions import DeleteError, PutError
 
+from gpubroker.storage.refusals import lost_condition
+
 logger = logging.getLogger(__name__)
 
 _holder = UnicodeAttribute(attr_name="holder")
@@ -50,7 +52,7 @@ class Lease:
         try:
             self._connection().put_item(self._key, "HOLDER", attributes=attributes, condition=free)
         except PutError as error:
-            if error.cause_response_code == "ConditionalCheckFailedException":
+            if lost_condition(error):
                 return False
             raise
         self._me = me

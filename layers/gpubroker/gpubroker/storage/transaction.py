@@ -18,7 +18,7 @@ from typing import Any
 
 from pynamodb.connection import Connection
 from pynamodb.constants import ALL_OLD
-from pynamodb.exceptions import PynamoDBException, TransactWriteError
+from pynamodb.exceptions import TransactWriteError
 from pynamodb.expressions.condition import Condition
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
@@ -26,6 +26,8 @@ from pynamodb.transactions import TransactWrite
 from gpubroker.kernel import deadline
 from gpubroker.kernel.errors import Conflict, Unavailable
 from gpubroker.resilience.backoff import Backoff
+from gpubroker.storage.refusals import code_of
+from gpubroker.storage.refusals import lost_condition as lost_condition
 from gpubroker.storage.table import Item
 
 
@@ -41,8 +43,8 @@ Lost = Exception | type[Exception] | Told
 
 _BACKOFF = Backoff(base_s=0.02, cap_s=0.5, tries=5)
 PATIENT = Backoff(base_s=0.02, cap_s=1.0, tries=20)
-"""For an item that fifty writers want at once, of which DynamoDB lets one through at a time (about 8 s at the most
-likely; never past the deadline of the invocation)."""
+"""For an item that fifty writers want at once, of which DynamoDB lets one through at a time (some seven seconds in
+all, never past the deadline of the invocation)."""
 _TRY_AGAIN = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"}
 _THROTTLED = {"ThrottlingException", "ProvisionedThroughputExceededException", "TransactionInProgressException"}
 
@@ -134,7 +136,7 @@ def _may_pass(error: TransactWriteError, losses: list[Lost]) -> bool:
         # A repeated request fails other conditions too (its own effect stands in the way): that it is one decides.
         repeated = [loss for loss in lost if _is_repetition(loss)]
         raise (repeated or lost)[0] from error
-    return any(code in _TRY_AGAIN for code in codes) or _code(error) in _THROTTLED
+    return any(code in _TRY_AGAIN for code in codes) or code_of(error) in _THROTTLED
 
 
 def _is_repetition(loss: Exception | type[Exception]) -> bool:
@@ -147,16 +149,3 @@ def transaction(model: type[Item], *, backoff: Backoff = _BACKOFF) -> Iterator[W
     writes = Writes()
     yield writes
     writes.commit(model._get_connection().connection, backoff=backoff)
-
-
-def lost_condition(error: PynamoDBException) -> bool:
-    """Whether a single conditional write failed on its condition, and on nothing else."""
-    return _code(error) == "ConditionalCheckFailedException"
-
-
-def _code(error: PynamoDBException) -> str | None:
-    """DynamoDB's code; None where no answer came. (pynamodb's own property fails there: such an error of botocore has
-    a response, which is None.)"""
-    response = getattr(error.cause, "response", None) or {}
-    code: str | None = response.get("Error", {}).get("Code")
-    return code

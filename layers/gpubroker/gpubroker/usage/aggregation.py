@@ -14,7 +14,8 @@ from typing import Any, Protocol
 
 from gpubroker.usage.checks import Checked, checked, checked_plain
 from gpubroker.usage.event import HOUR_MS
-from gpubroker.usage.hour import Added, Hour, Piece, Stored
+from gpubroker.usage.hour import Added, Hour, Stored
+from gpubroker.usage.pieces import Piece
 from gpubroker.usage.stream import Unreadable, read
 
 _TRIES = 5

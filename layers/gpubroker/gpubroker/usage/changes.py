@@ -6,7 +6,7 @@ import orjson
 
 from gpubroker.messaging.log import logger
 from gpubroker.usage.items import HOUR_KIND, hour_of_key
-from gpubroker.usage.totals import note
+from gpubroker.usage.pending import note
 
 
 def note_changes(records: list[dict[str, Any]], now_ms: int) -> dict[str, Any]:

@@ -26,10 +26,11 @@ from gpubroker.usage.items import (
     hour_text,
     moment_of,
 )
+from gpubroker.usage.pending import pending_pk
 from gpubroker.usage.ports import Organisations
 from gpubroker.usage.reading import keys_of_instance
 from gpubroker.usage.requests import Granularity, HistoryFields
-from gpubroker.usage.totals import DAY_MS, Total, hour_total, owner_of, pending_pk, total_of, totals_pk
+from gpubroker.usage.totals import DAY_MS, Total, hour_total, owner_of, total_of, totals_pk
 from gpubroker.usage.views import HistoryView, PointView, metrics_of
 from gpubroker.usage.watermarks import complete_until_ms
 

@@ -4,19 +4,14 @@ An event belongs to the hour in which its period begins; it is never cut. The ev
 periods are their identities: a period that is there already is a repeat when it says the same, and a conflict when it
 does not. The first wins. Order, repeats and the way events are cut into batches change nothing (tests/unit/usage).
 
-What an hour is made of is kept as pieces: a piece is a run of events of one organisation, by columns:
-
-    [org or "", received_at or a list, starts, length or lengths, stamp or stamps, ids or null, [8 columns or null]]
-
-with starts counted in milliseconds from the hour. A new batch adds a piece and reads none of the old ones; when there
-are many, they become one.
+The events themselves are kept as pieces (pieces.py). A new batch adds a piece and reads none of the old ones; when
+there are many, they become one.
 """
 
 import hashlib
-import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from operator import add, le, mul
@@ -25,17 +20,13 @@ from typing import Any
 import orjson
 
 from gpubroker.usage.event import HOUR_MS, LEVELS, METRICS, Usage
+from gpubroker.usage.pieces import Piece, as_one, events_of, packed_piece, rows_of, spread, unpacked_piece
 
 IS_LEVEL = tuple(name in LEVELS for name in METRICS)
 MOST_PIECES = 24
 """Pieces of an hour before they are made one."""
 MOST_CONFLICTS = 20
 """Conflicts of an hour that are remembered."""
-_WORTH = 700  # bytes of a piece, below which it is not compressed
-_PLAIN = 0x5B  # "["
-
-Columns = list[list[int | None] | None]
-Piece = list[Any]
 
 
 @dataclass(slots=True)
@@ -114,7 +105,7 @@ class Hour:
     def stored(self) -> Stored:
         """As it is to be kept, one version further."""
         if len(self.pieces) > MOST_PIECES:
-            self.pieces = _as_one(self.pieces)
+            self.pieces = as_one(self.pieces)
         return Stored(
             self.version + 1,
             self.starts.tobytes() + self.lengths.tobytes(),
@@ -130,19 +121,33 @@ class Hour:
         """Add a piece whose values are right, with starts that are counted from the hour."""
         starts, lengths = piece[2], piece[3]
         many = lengths if isinstance(lengths, list) else [lengths] * len(starts)
-        ends = list(map(add, starts, many))
         behind = self.starts[-1] + self.lengths[-1] if self.starts else 0
-        if piece[5] is None and starts[0] >= behind and all(map(le, ends, islice(starts, 1, None))):
-            self._take(piece, starts, many)
+        in_order = starts[0] >= behind and (
+            len(starts) == 1 or all(map(le, map(add, starts, many), islice(starts, 1, None)))
+        )
+        if in_order and (piece[5] is None or self._note_ids(piece[5])):
+            self.starts.extend(starts)
+            self.lengths.extend(many)
+            self._known = None
+            self._sum(piece, many)
+            self._keep(piece)
             told.counted += len(starts)
         else:
             self._add_each(piece, starts, many, told)
+
+    def _note_ids(self, ids: list[str | None]) -> bool:
+        """Note the ids of events that all are new; False, and nothing noted, where one of them is known."""
+        marks = [_mark(one) for one in ids if one is not None]
+        if len(set(marks)) < len(marks) or any(map(self._has, marks)):
+            return False
+        self._ids += b"".join(marks)
+        return True
 
     def _add_each(self, piece: Piece, starts: list[int], lengths: list[int], told: Added) -> None:
         """Event by event: where some are known, overlap, come late, or bring ids of their own."""
         keep = []
         fresh: dict[int, Usage] = {}  # of this very piece
-        for row, event in enumerate(_events(piece, self.hour_ms, lengths)):
+        for row, event in enumerate(events_of(piece, self.hour_ms, lengths)):
             start, length = starts[row], lengths[row]
             at = bisect_right(self.starts, start)
             before = at and self.starts[at - 1] + self.lengths[at - 1] > start
@@ -169,16 +174,9 @@ class Hour:
         if self._known is not None:
             self._known |= fresh
         if keep:
-            whole = piece if len(keep) == len(starts) else _rows(piece, keep)
+            whole = piece if len(keep) == len(starts) else rows_of(piece, keep)
             self._sum(whole, [lengths[row] for row in keep])
             self._keep(whole)
-
-    def _take(self, piece: Piece, starts: list[int], lengths: list[int]) -> None:
-        self.starts.extend(starts)
-        self.lengths.extend(lengths)
-        self._known = None
-        self._sum(piece, lengths)
-        self._keep(piece)
 
     def _keep(self, piece: Piece) -> None:
         self.pieces.append(packed_piece(piece))
@@ -189,29 +187,34 @@ class Hour:
         if sums is None:
             sums = self.sums[piece[0]] = Sums()
         covered = sum(lengths)
+        even = piece[3] if isinstance(piece[3], int) else None  # the length of all of them
         sums.events += len(lengths)
         sums.covered_ms += covered
         amounts, measured, highest = sums.amounts, sums.measured, sums.highest
         for number, column in enumerate(piece[6]):
             if column is None:
                 continue
-            if None in column:
-                there = [(value, length) for value, length in zip(column, lengths, strict=True) if value is not None]
-                if not there:
-                    continue
-                column, some = [value for value, _ in there], [length for _, length in there]
-                span = sum(some)
-            else:
-                some, span = lengths, covered
-            if IS_LEVEL[number]:
-                amounts[number] += sum(map(mul, column, some))
-                measured[number] += span
-                top = max(column)
-                if top > highest[number]:
-                    highest[number] = top
-            else:
-                amounts[number] += sum(column)
+            try:
+                total = sum(column)
+            except TypeError:  # some of the events do not have it
+                self._sum_some(sums, number, column, lengths)
+                continue
+            if not IS_LEVEL[number]:
+                amounts[number] += total
                 measured[number] += len(column)
+                continue
+            amounts[number] += total * even if even is not None else sum(map(mul, column, lengths))
+            measured[number] += covered
+            highest[number] = max(highest[number], *column)
+
+    @staticmethod
+    def _sum_some(sums: Sums, number: int, column: list[int | None], lengths: list[int]) -> None:
+        for value, length in zip(column, lengths, strict=True):
+            if value is None:
+                continue
+            sums.amounts[number] += value * length if IS_LEVEL[number] else value
+            sums.measured[number] += length if IS_LEVEL[number] else 1
+            sums.highest[number] = max(sums.highest[number], value) if IS_LEVEL[number] else 0
 
     # ------------------------------------------------------------------ what is known
 
@@ -258,89 +261,8 @@ class Hour:
         for packed in self.pieces:
             piece = unpacked_piece(packed)
             received = piece[1]
-            for row, event in enumerate(_events(piece, self.hour_ms, _spread(piece[3], len(piece[2])))):
+            for row, event in enumerate(events_of(piece, self.hour_ms, spread(piece[3], len(piece[2])))):
                 yield event, received[row] if isinstance(received, list) else received
-
-
-def packed_piece(piece: Piece) -> bytes:
-    plain = orjson.dumps(piece)
-    return plain if len(plain) < _WORTH else zlib.compress(plain, 1)
-
-
-def unpacked_piece(packed: bytes) -> Piece:
-    piece: Piece = orjson.loads(packed if packed[0] == _PLAIN else zlib.decompress(packed))
-    return piece
-
-
-def _spread(value: Any, count: int) -> list[int]:
-    return value if isinstance(value, list) else [value] * count
-
-
-def _events(piece: Piece, hour_ms: int, lengths: list[int]) -> Iterator[Usage]:
-    org, _, starts, _, stamps, ids, columns = piece
-    for row, start in enumerate(starts):
-        yield Usage(
-            "",
-            "",
-            org or None,
-            hour_ms + start,
-            lengths[row],
-            stamps[row] if isinstance(stamps, list) else stamps,
-            ids[row] if ids else None,
-            tuple([None if column is None else column[row] for column in columns]),
-        )
-
-
-def _rows(piece: Piece, keep: list[int]) -> Piece:
-    def of(value: Any) -> Any:
-        return [value[row] for row in keep] if isinstance(value, list) else value
-
-    return [piece[0], *(of(value) for value in piece[1:6]), [of(column) for column in piece[6]]]
-
-
-def _as_one(pieces: Iterable[bytes]) -> list[bytes]:
-    """One piece an organisation, by time."""
-    by_org: dict[str, list[Piece]] = {}
-    for packed in pieces:
-        piece = unpacked_piece(packed)
-        by_org.setdefault(piece[0], []).append(piece)
-    return [packed_piece(_joined(org, some)) for org, some in by_org.items()]
-
-
-def _joined(org: str, pieces: list[Piece]) -> Piece:
-    counts = [len(piece[2]) for piece in pieces]
-    total = sum(counts)
-
-    def column(of: Iterable[Any]) -> list[Any]:
-        return [value for part, count in zip(of, counts, strict=True) for value in _spread(part, count)]
-
-    starts = column(piece[2] for piece in pieces)
-    order = sorted(range(total), key=starts.__getitem__)
-
-    def sorted_column(of: list[Any]) -> Any:
-        values = column(of)
-        first = values[0]
-        if not isinstance(first, list) and values.count(first) == total:
-            return first
-        return [values[row] for row in order]
-
-    ids = None if all(piece[5] is None for piece in pieces) else sorted_column([piece[5] for piece in pieces])
-    metrics: Columns = []
-    for number in range(len(METRICS)):
-        if all(piece[6][number] is None for piece in pieces):
-            metrics.append(None)
-        else:
-            values = column(piece[6][number] for piece in pieces)
-            metrics.append([values[row] for row in order])
-    return [
-        org,
-        sorted_column([piece[1] for piece in pieces]),
-        [starts[row] for row in order],
-        sorted_column([piece[3] for piece in pieces]),
-        sorted_column([piece[4] for piece in pieces]),
-        ids if isinstance(ids, list) or ids is None else [ids] * total,
-        metrics,
-    ]
 
 
 def _mark(event_id: str) -> bytes:

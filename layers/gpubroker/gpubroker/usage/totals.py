@@ -3,44 +3,35 @@
 A total is always the sum of what is there at this moment, written on condition that nobody wrote another meanwhile; so
 it does not matter how often, when or by whom it is made, and an event that comes late is in it after the next time.
 
-    an hour of an instance changes -> the table's stream -> its user's hour is pending (`note`)
+    an hour of an instance changes -> the table's stream -> its user's hour is pending (pending.py)
     when it is due                 -> `Totals.make`: the user's hour, the organisations' parts, the user's day
                                       and, when the day is over, the days of its instances
     a part of an organisation      -> its hour is pending in turn -> its hour and its day
-
-A user's hour is due two minutes after it is over, or, when an organisation pays for some of it, every five minutes: an
-organisation's present hour is not computed while somebody waits, as a user's is (history.py).
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from pynamodb.exceptions import DeleteError, DoesNotExist, PynamoDBException
 
-from gpubroker.kernel.ids import new_id
 from gpubroker.messaging.log import logger
 from gpubroker.storage.transaction import StaleVersion, lost_condition
 from gpubroker.usage.event import HOUR_MS
 from gpubroker.usage.hour import Hour, Sums
 from gpubroker.usage.hours import retention_ms
 from gpubroker.usage.items import PendingItem, TotalItem, day_text, hour_of_key, hour_text, moment_of
+from gpubroker.usage.pending import DAY, HOUR, mark
 from gpubroker.usage.reading import hour_items
 from gpubroker.usage.watermarks import note_sweep
 
 DAY_MS = 24 * HOUR_MS
-HOUR_DUE_MS = 2 * 60_000
-"""After an hour is over."""
-SHARED_DUE_MS = 5 * 60_000
-"""After an organisation's hour changed."""
 DAY_DUE_MS = 10 * 60_000
 """After a day is over."""
-_HOUR, _DAY, _INSTANCE = "HOUR#", "DAY#", "INSTANCE#"
+_INSTANCE = "INSTANCE#"
 _ORG = "#ORG"
 _TRIES = 4
-_REMEMBERED = 50_000
-_marked: set[tuple[str, int]] = set()
-"""Hours that go on and that this process has marked already: a hint that saves writes, and no more."""
 
 
 @dataclass(slots=True)
@@ -102,61 +93,18 @@ def parts_pk(org_id: str) -> str:
     return f"{org_id}{_ORG}#PARTS"
 
 
-def pending_pk(owner: str) -> str:
-    return f"{owner}#PENDING"
-
-
-# ------------------------------------------------------------------ what is pending
-
-
-def note(changed: Iterable[tuple[str, int, bool]], now_ms: int) -> None:
-    """Hours of users have changed: (user, hour, whether an organisation pays for some of it)."""
-    for user_id, hour_ms, shared in changed:
-        over = hour_ms + HOUR_MS
-        going_on = now_ms < over and not shared
-        if going_on and (user_id, hour_ms) in _marked:
-            continue  # it is pending until it is over, whatever else changes: no write
-        at = now_ms if now_ms >= over else over + HOUR_DUE_MS
-        mark(user_id, f"{_HOUR}{hour_text(hour_ms)}", min(at, now_ms + SHARED_DUE_MS) if shared else at)
-        if going_on:
-            if len(_marked) >= _REMEMBERED:
-                _marked.clear()
-            _marked.add((user_id, hour_ms))
-
-
-def mark(owner: str, sk: str, due_ms: int) -> None:
-    """Something is pending: due at the moment it was first due, with a new stamp, so that who is at it now does not
-    take it for done."""
-    from datetime import UTC, datetime
-
-    item = PendingItem(pending_pk(owner), sk)
-    gsi1pk, gsi1sk = PendingItem.due_key(f"{owner}#{sk}", datetime.fromtimestamp(due_ms / 1000, UTC))
-    item.update(
-        actions=[
-            PendingItem.stamp.set(new_id("due")),
-            PendingItem.gsi1pk.set(PendingItem.gsi1pk | gsi1pk),
-            PendingItem.gsi1sk.set(PendingItem.gsi1sk | gsi1sk),
-        ]
-    )
-
-
-# ------------------------------------------------------------------ made
-
-
 class Totals:
     def __init__(self, clock_ms: Callable[[], int]) -> None:
         self._clock_ms = clock_ms
 
     def sweep(self, *, limit: int = 200) -> dict[str, int]:
         """Make all that is due, at most `limit` of a shard. One that fails stays pending and stops no other."""
-        from datetime import UTC, datetime
-
         started = self._clock_ms()
         now = datetime.fromtimestamp(started / 1000, UTC)
         told = {"made": 0, "failed": 0}
         due = list(PendingItem.due_by(now, limit=limit))
         # Hours before days: what is made of others comes after them.
-        for pk, sk in sorted(due, key=lambda key: (key[1].startswith(_DAY), key[1])):
+        for pk, sk in sorted(due, key=lambda key: (key[1].startswith(DAY), key[1])):
             try:
                 self.make(pk, sk)
                 told["made"] += 1
@@ -174,10 +122,10 @@ class Totals:
         except DoesNotExist:
             return
         owner = pk.rpartition("#")[0]
-        if sk.startswith(_DAY):
-            self._instance_days(owner, moment_of(sk.removeprefix(_DAY)))
+        if sk.startswith(DAY):
+            self._instance_days(owner, moment_of(sk.removeprefix(DAY)))
         else:
-            hour_ms = moment_of(sk.removeprefix(_HOUR))
+            hour_ms = moment_of(sk.removeprefix(HOUR))
             if owner.endswith(_ORG):
                 self._organisation_hour(owner.removesuffix(_ORG), hour_ms)
             else:
@@ -189,21 +137,21 @@ class Totals:
                 raise  # else it changed meanwhile: it stays pending
 
     def _user_hour(self, user_id: str, hour_ms: int) -> None:
-        before = stored(user_id, f"{_HOUR}{hour_text(hour_ms)}")
+        before = stored(user_id, f"{HOUR}{hour_text(hour_ms)}")
         total = hour_total(user_id, hour_ms)
-        _put(user_id, f"{_HOUR}{hour_text(hour_ms)}", total, before, self._expires(hour_ms))
+        _put(user_id, f"{HOUR}{hour_text(hour_ms)}", total, before, self._expires(hour_ms))
         for org in sorted({*total.sums, *(before.sums if before else ())} - {""}):
             self._part(org, user_id, hour_ms, total)
-            mark(owner_of(org), f"{_HOUR}{hour_text(hour_ms)}", self._clock_ms())
+            mark(owner_of(org), f"{HOUR}{hour_text(hour_ms)}", self._clock_ms())
         self._day(user_id, hour_ms)
         day = hour_ms - hour_ms % DAY_MS
-        mark(user_id, f"{_DAY}{day_text(day)}", max(day + DAY_MS + DAY_DUE_MS, self._clock_ms()))
+        mark(user_id, f"{DAY}{day_text(day)}", max(day + DAY_MS + DAY_DUE_MS, self._clock_ms()))
 
     def _part(self, org: str, user_id: str, hour_ms: int, total: Total) -> None:
         """What the user's instances add to the organisation's hour: as much as the newest total of the user says."""
         part = TotalItem(
             parts_pk(org),
-            f"{_HOUR}{hour_text(hour_ms)}#{user_id}",
+            f"{HOUR}{hour_text(hour_ms)}#{user_id}",
             version=total.version,
             sums=_told({org: total.sums.get(org, Sums())}),
             instances=total.of_org.get(org, 0),
@@ -218,7 +166,7 @@ class Totals:
                 raise  # else a newer one stands there
 
     def _organisation_hour(self, org_id: str, hour_ms: int) -> None:
-        owner, sk = owner_of(org_id), f"{_HOUR}{hour_text(hour_ms)}"
+        owner, sk = owner_of(org_id), f"{HOUR}{hour_text(hour_ms)}"
         before = stored(owner, sk)
         total, instances = Total(), 0
         for item in TotalItem.query(parts_pk(org_id), TotalItem.sk.startswith(f"{sk}#"), consistent_read=True):
@@ -231,12 +179,12 @@ class Totals:
 
     def _day(self, owner: str, hour_ms: int) -> None:
         """The day of an hour, from its hours."""
-        sk = f"{_DAY}{day_text(hour_ms)}"
+        sk = f"{DAY}{day_text(hour_ms)}"
         for _ in range(_TRIES):
             before = stored(owner, sk)
             total = Total()
             hours = TotalItem.query(
-                totals_pk(owner), TotalItem.sk.startswith(f"{_HOUR}{day_text(hour_ms)}T"), consistent_read=True
+                totals_pk(owner), TotalItem.sk.startswith(f"{HOUR}{day_text(hour_ms)}T"), consistent_read=True
             )
             for item in hours:
                 total.merge(Total.of(item))

@@ -10,7 +10,7 @@ from pynamodb.exceptions import PutError
 
 from gpubroker.delivery.notifications.items import ToldItem
 from gpubroker.delivery.notifications.notice import Channel
-from gpubroker.storage.transaction import lost_condition
+from gpubroker.storage.refusals import lost_condition
 
 KEPT_SECONDS = 30 * 24 * 3600
 CLAIM_SECONDS = 60

@@ -25,8 +25,9 @@ from gpubroker.delivery import channels
 from gpubroker.delivery.limits import CONNECTION_SECONDS, SOCKETS
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import Gone, TooManyRequests, Unavailable
+from gpubroker.storage.refusals import lost_condition
 from gpubroker.storage.table import Item, Table
-from gpubroker.storage.transaction import StaleVersion, lost_condition, transaction
+from gpubroker.storage.transaction import StaleVersion, transaction
 
 SPAN_SECONDS = 600
 _GRACE_SECONDS = 120

@@ -25,8 +25,8 @@ from pynamodb.expressions.condition import Condition
 
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import Unauthenticated, Unavailable
+from gpubroker.storage.refusals import lost_condition
 from gpubroker.storage.table import Item, Table
-from gpubroker.storage.transaction import lost_condition
 
 TICKET_SECONDS = 60
 SESSION_SECONDS = 3600

@@ -19,7 +19,8 @@ from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.kernel.time import iso
 from gpubroker.storage import idempotency as stored
 from gpubroker.storage.outbox import outbox_item
-from gpubroker.storage.transaction import AlreadyDone, Writes, lost_condition, transaction
+from gpubroker.storage.refusals import lost_condition
+from gpubroker.storage.transaction import AlreadyDone, Writes, transaction
 
 
 class DeliveryNotFound(NotFound):

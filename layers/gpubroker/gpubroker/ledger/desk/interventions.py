@@ -54,7 +54,7 @@ class InterventionDesk:
             _id("trf", idempotency),
             wanted.source if wanted.source != "credits" else "credit",
             (Leg(_SOURCES[wanted.source], to, amount),),
-            {"reason": wanted.reason, "by": caller.subject},
+            {"reason": wanted.reason},  # its owner reads this; who did it is in the audit
         )
         after = {"transfer_id": transfer.transfer_id, "amount_micros": amount, "source": wanted.source}
         event = self._event("credit", to, caller, wanted.reason, None, after)

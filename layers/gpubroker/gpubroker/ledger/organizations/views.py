@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pydantic import Field
+
 from gpubroker.kernel.schemas import View
 from gpubroker.kernel.time import iso
 from gpubroker.ledger import budgets
@@ -20,8 +22,7 @@ class OrganizationView(View):
     created_at: str
     created_by: str
     members: int
-    role: OrgRole
-    """the caller's own"""
+    role: OrgRole = Field(description="the caller's own; administrators of the house count as owners")
     budget: BudgetView | None
 
     @classmethod

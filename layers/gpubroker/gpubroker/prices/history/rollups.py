@@ -35,7 +35,7 @@ from gpubroker.prices.history.items import (
     offer_key,
 )
 from gpubroker.prices.history.recording import mark_due
-from gpubroker.storage.transaction import lost_condition
+from gpubroker.storage.refusals import lost_condition
 
 Job = dict[str, str]
 
