@@ -115,6 +115,16 @@ def test_a_rental_confirmed_to_cost_less_shows_the_difference(world: World) -> N
     assert (invoice.total, invoice.due) == (400_000, 0)
 
 
+def test_an_organisations_rental_is_on_its_invoice_and_so_is_what_it_was_confirmed_to_cost(world: World) -> None:
+    detail = {"rental_id": "ren_1", "user_id": "usr_anna", "timestamp": "2026-10-20T10:00:00.000Z", "event_id": "evt_1"}
+    data = {"account_id": "org_1", "lines": [], "final_cost_micros": 1_000_000, "billed_by": "gpubroker"}
+    ended = data | {"ended_at": "2026-10-20T10:00:00.000Z"}
+    world.rentals.take({"detail-type": "RentalEnded", "detail": detail | {"data": ended}})
+    world.rental_finalised("ren_1", 400_000, "2026-10-21T10:00:00.000Z")
+    assert [one.amount for one in world.months.charges("org_1", OCTOBER)] == [1_000_000, -600_000]
+    assert world.months.charges("usr_anna", OCTOBER) == []
+
+
 def test_what_a_rental_cost_after_its_month_was_invoiced_goes_to_the_next(world: World) -> None:
     world.deposit(10_000_000)
     world.use(OCT_10, gpu_seconds=3600)

@@ -98,10 +98,7 @@ def ended(charge: RentalCharge, detail: dict[str, Any]) -> tuple[RentalCharge, E
 
 
 def finalised(charge: RentalCharge, detail: dict[str, Any]) -> tuple[RentalCharge, Entry | None]:
-    """On RentalFinalised. Before RentalEnded it is not taken: that one is on its way, and comes first next time.
-
-    Raises NotEnded then.
-    """
+    """On RentalFinalised, once RentalEnded was taken. Raises NotEnded where it was not."""
     if charge.confirmed is not None:
         return charge, None
     if charge.charged is None:

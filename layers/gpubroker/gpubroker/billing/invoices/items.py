@@ -9,6 +9,7 @@ INVOICE#<invoice id>             OWNER                            the account an
 <account>#USAGEMONTH             <month>                          there was usage; gsi1 for ever after
 <account>#CHARGES#<period>       <rental id>[#ADJUSTMENT]         a rental for that month's invoice
 <account>#RENTALCHARGE           <rental id>                      what is known of a rental's cost
+RENTAL#<rental id>               OWNER                            the account that was charged for a rental
 <account>#NOTES#<invoice id>     <note id>                        a credit note
 HOUSE#INVOICENUMBER              <year>                           the last number of a year
 """
@@ -199,6 +200,17 @@ class RentalChargeItem(Item):
 
     def value(self) -> RentalCharge:
         return _rental_charges().validate_json(self.charge)
+
+
+class RentalOwnerItem(Item):
+    class Meta(Table):
+        env = "BILLING_TABLE"
+
+    account = UnicodeAttribute()
+
+    @classmethod
+    def of(cls, charge: RentalCharge) -> "RentalOwnerItem":
+        return cls(pk=f"RENTAL#{charge.rental_id}", sk="OWNER", account=charge.account_id)
 
 
 class NumberItem(Item):

@@ -14,6 +14,7 @@ from gpubroker.billing.invoices.items import (
     PageItem,
     PeriodItem,
     RentalChargeItem,
+    RentalOwnerItem,
 )
 from gpubroker.billing.invoices.memory import BilledInstance, BilledMonth, Part, pages, read_pages
 from gpubroker.billing.invoices.period import Period
@@ -68,6 +69,14 @@ class Months:
             return RentalCharge(rental_id, account_id)
 
     @staticmethod
+    def payer_of(rental_id: str) -> str | None:
+        """Who was charged for a rental; None while it is not known to have ended."""
+        try:
+            return str(RentalOwnerItem.get(f"RENTAL#{rental_id}", "OWNER", consistent_read=True).account)
+        except DoesNotExist:
+            return None
+
+    @staticmethod
     def add_rental_charge(tx: Writes, before: RentalCharge, after: RentalCharge) -> None:
         unmoved = RentalChargeItem.version == before.version
         tx.put(
@@ -75,6 +84,8 @@ class Months:
             condition=unmoved if before.version else RentalChargeItem.pk.does_not_exist(),
             lost=StaleVersion,
         )
+        if not before.version:
+            tx.put(RentalOwnerItem.of(after), condition=RentalOwnerItem.pk.does_not_exist(), lost=StaleVersion)
 
     # ------------------------------------------------------------ what was billed
 

@@ -30,8 +30,12 @@ class RentalCharges:
         """On RentalEnded and RentalFinalised: an entry in the month that it happened in, or in the next one that no
         invoice has closed. The second delivery changes nothing. Raises NotEnded for a confirmation that came first."""
         detail = told["detail"]
-        rule = rules.ended if told["detail-type"] == "RentalEnded" else rules.finalised
-        account_id = rules.account_of(detail)
+        ending = told["detail-type"] == "RentalEnded"
+        rule = rules.ended if ending else rules.finalised
+        # Only the end says who pays: what confirms it is looked up by the rental.
+        account_id = rules.account_of(detail) if ending else self._months.payer_of(str(detail["rental_id"]))
+        if account_id is None:
+            raise rules.NotEnded(str(detail["rental_id"]))
         for attempt in range(_TRIES):
             before = self._months.rental_charge(account_id, str(detail["rental_id"]))
             after, entry = rule(before, detail)
