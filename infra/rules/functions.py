@@ -20,6 +20,8 @@ ENVIRONMENT_NAMES = frozenset(
         "PAYOUT_DEBTOR_IBAN",
         "PAYOUT_DEBTOR_NAME",
         "PAYOUT_FILES",
+        "PAYMENTS_SECRET",
+        "PAYMENTS_URL",
         "POWERTOOLS_SERVICE_NAME",
         "PRICE_STREAM",
         "USAGE_RETENTION_DAYS",

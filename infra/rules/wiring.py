@@ -32,6 +32,7 @@ CONTEXT_PARAMETERS = frozenset(
         "PayoutDebtorBic",
         "PayoutDebtorIban",
         "PayoutDebtorName",
+        "PaymentsUrl",
         "PricesTableArn",
         "PricesTableName",
         "PriceStreamArn",
@@ -49,6 +50,8 @@ CONTEXT_PARAMETERS = frozenset(
         "UsageStreamArn",
         "UsageStreamMode",
         "UsageStreamName",
+        "UsageTableArn",
+        "UsageTableName",
         "WebhookKeySecretArn",
     }
 )
