@@ -12,7 +12,7 @@ def test_every_endpoint_of_the_table_is_a_route():
 
 
 def test_every_route_for_administrators_is_in_the_table():
-    asked = {(one.method, one.path) for one in endpoints() if "administrator" in (one.needs() or "")}
+    asked = {(one.method, one.path) for one in endpoints() if one.needs() == "an administrator"}
     assert asked == set(ENDPOINTS["admin:*"])
 
 
@@ -23,4 +23,4 @@ def test_every_internal_route_is_in_the_table():
         "favorites:write": ("/api/v2/users/favorites",),
     }.items():
         routes = {route for route in ROUTES if route[1].startswith(prefixes)}
-        assert routes == set(ENDPOINTS[scope])
+        assert routes <= set(ENDPOINTS[scope])
