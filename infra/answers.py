@@ -265,3 +265,5 @@ ALSO: dict[str, dict[str, str]] = {
 CONTENT_TYPES = {"get_metrics": "text/plain"}
 # Answers that also come as a table, where Accept wants it more.
 TABLES = {"get_price_history"}
+# 202 that says "taken": there is nothing to come back for.
+TAKEN = {"record_events"}

@@ -19,9 +19,11 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Depends
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from gpubroker.edge.error_formats import PROBLEM_DOCUMENT, SUCCESS_FLAG, ErrorFormat
 from gpubroker.edge.http import Answer
 from gpubroker.edge.idempotency import idempotency_key, required_idempotency_key
-from infra.answers import ALSO, ANSWERS, CONTENT_TYPES, TABLES
+from gpubroker.kernel.errors import Invalid
+from infra.answers import ALSO, ANSWERS, CONTENT_TYPES, TABLES, TAKEN
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "openapi.json"
@@ -32,7 +34,8 @@ DESCRIPTION = """\
 Finds, ranks, rents, meters and ends GPUs across many clouds.
 
 Amounts are USD as JSON numbers; fields that end in `_micros` say the same exactly, as integer micro-dollars.
-Errors are problem documents (RFC 9457) with a stable `type`. Lists are read with `limit` and an opaque `cursor`.
+Errors are problem documents (RFC 9457) with a stable `type`; the management tier says them in its own form.
+Lists are read with `limit` and an opaque `cursor`.
 Writes take an `Idempotency-Key`: the same key and body gives the stored answer again.
 Limits are per second and by plan (free 10, pro 100, enterprise 1000), for callers without credentials by address.
 """
@@ -91,6 +94,22 @@ PROBLEM = {
         },
     },
 }
+
+FAILURE = {
+    "type": "object",
+    "title": "Failure",
+    "description": "What went wrong, where the management tier is spoken to.",
+    "required": ["success", "error"],
+    "properties": {
+        "success": {"const": False},
+        "error": {"type": "string", "description": "For people; it names the field that was wrong."},
+    },
+}
+FORMATS: dict[str, tuple[ErrorFormat, dict[str, Any]]] = {
+    PROBLEM_DOCUMENT.name: (PROBLEM_DOCUMENT, PROBLEM),
+    SUCCESS_FLAG.name: (SUCCESS_FLAG, FAILURE),
+}
+"""How failures are said, by the name of the schema (edge/error_formats.py)."""
 
 PROBLEMS = {
     "400": "The body is no JSON, or has a key twice.",
@@ -200,7 +219,8 @@ def document() -> Json:
         paths[path] = {
             method: _operation(operation, by_route[path, method]) for method, operation in sorted(operations.items())
         }
-    schemas = _used(paths, {**raw["components"]["schemas"], "Problem": PROBLEM})
+    formats = {name: schema for name, (_, schema) in FORMATS.items()}
+    schemas = _used(paths, {**raw["components"]["schemas"], **formats})
     used = {tag for operations in paths.values() for operation in operations.values() for tag in operation["tags"]}
     return {
         "openapi": "3.1.0",
@@ -218,7 +238,7 @@ def document() -> Json:
 
 def _used(paths: Json, schemas: Json) -> Json:
     """The schemas that the paths lead to: Powertools also lists those of its own validation, which `serve` replaces."""
-    waiting = [*_references(paths), "Problem"]
+    waiting = [*_references(paths), *FORMATS]
     used: Json = {}
     while waiting:
         name = waiting.pop()
@@ -257,7 +277,9 @@ def _operation(generated: Json, endpoint: Endpoint) -> Json:
         operation["security"] = [{}, *credentials]
     dependencies = endpoint.dependencies()
     if idempotency_key in dependencies or required_idempotency_key in dependencies:
-        operation.setdefault("parameters", []).append(_idempotency(required=required_idempotency_key in dependencies))
+        operation.setdefault("parameters", []).append(
+            _idempotency(required_idempotency_key in dependencies, endpoint.handler.errors)
+        )
     operation["responses"] = _responses(operation["responses"], operation, endpoint)
     return dict(sorted(operation.items(), key=lambda item: _ORDER.index(item[0]) if item[0] in _ORDER else 99))
 
@@ -265,12 +287,13 @@ def _operation(generated: Json, endpoint: Endpoint) -> Json:
 _ORDER = ["tags", "summary", "description", "operationId", "security", "parameters", "requestBody", "responses"]
 
 
-def _idempotency(*, required: bool) -> Json:
+def _idempotency(required: bool, errors: ErrorFormat) -> Json:
+    reused = errors.status_of(Invalid())
     return {
         "name": "Idempotency-Key",
         "in": "header",
         "required": required,
-        "description": "Same key and body: the stored answer again. Same key, another body: 422.",
+        "description": f"Same key and body: the stored answer again. Same key, another body: {reused}.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x21\\x23-\\x7e]+$"},
     }
 
@@ -278,7 +301,7 @@ def _idempotency(*, required: bool) -> Json:
 def _responses(generated: Json, operation: Json, endpoint: Endpoint) -> Json:
     """What the route says of its success, and the problems that the edge makes of everything else."""
     success = {status: body for status, body in generated.items() if status.startswith(("2", "3"))}
-    if "202" in success:  # `Prefer: wait`, or nothing left to be done
+    if "202" in success and endpoint.function.__name__ not in TAKEN:  # `Prefer: wait`, or nothing left to be done
         success["202"]["headers"] = {name: {"schema": {"type": "string"}} for name in ("Location", "Retry-After")}
         success["200"] = {**success["202"], "description": "It was done while the caller waited."}
     first = next(iter(success))
@@ -295,26 +318,46 @@ def _responses(generated: Json, operation: Json, endpoint: Endpoint) -> Json:
         body["description"] = body["description"].replace("Successful Response", "Success.")
     parameters = operation.get("parameters", [])
     kinds = {parameter["in"] for parameter in parameters}
+    errors: ErrorFormat = endpoint.handler.errors
+    wrong = "requestBody" in operation or bool(kinds & {"query", "path"})
+    unreadable = errors is SUCCESS_FLAG  # where what is wrong is told like what cannot be read
     said = {
-        "400": "requestBody" in operation,
+        "400": "requestBody" in operation or (wrong and unreadable),
         "401": bool(operation.get("security")),
         "403": bool(endpoint.needs()),
         "404": "path" in kinds,
         "409": any(parameter["name"] == "Idempotency-Key" for parameter in parameters),
         "413": "requestBody" in operation,
-        "422": "requestBody" in operation or bool(kinds & {"query", "path"}),
+        "422": wrong and not unreadable,
         "429": bool(endpoint.handler.limited),
         "default": True,
     }
-    problems = {status: {"$ref": f"#/components/responses/{status}"} for status, applies in said.items() if applies}
+    of_format = _of_format(errors.name)
+    problems = {
+        status: {"$ref": f"#/components/responses/{of_format}{status}"} for status, applies in said.items() if applies
+    }
     return dict(sorted(success.items())) | problems
 
 
+def _of_format(name: str) -> str:
+    """What stands before the status in the names of a format's responses."""
+    return "" if name == PROBLEM_DOCUMENT.name else f"{name}-"
+
+
 def _problems() -> Json:
-    """The shared problem responses, by status."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    problems: Json = {status: {"description": text, "content": content} for status, text in PROBLEMS.items()}
-    problems["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+    """The shared responses of failures, by format and status."""
+    problems: Json = {}
+    for name, (errors, _) in FORMATS.items():
+        content = {errors.content_type: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        for status, text in PROBLEMS.items():
+            if errors is SUCCESS_FLAG and status == "422":
+                continue
+            told = (
+                "Malformed or wrong; the text names the field." if (errors, status) == (SUCCESS_FLAG, "400") else text
+            )
+            problems[_of_format(name) + status] = {"description": told, "content": content}
+        retry = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}
+        problems[f"{_of_format(name)}429"]["headers"] = retry
     return problems
 
 

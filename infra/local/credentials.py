@@ -24,8 +24,16 @@ from infra.local.trouble import Trouble
 DOMAIN = "gpubroker.test"
 PATIENCE = 10
 PLANS = {"free": "free", "pro": "pro", "enterprise": "enterprise", "agent-owner": "pro"}
-SERVICE_SCOPES = ["offers:read", "rentals:read", "accounts:read", "accounts:deduct", "internal:*"]
-AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "accounts:read"]
+SERVICE_SCOPES = [
+    "offers:read",
+    "rentals:read",
+    "accounts:read",
+    "accounts:deduct",
+    "usage:read",
+    "usage:write",
+    "internal:*",
+]
+AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "accounts:read", "usage:read"]
 
 # What renting is paid from, USD: as much as the caps of each plan would let be committed at once.
 MONEY = {"free": 100, "pro": 10_000, "enterprise": 1_000_000, "agent-owner": 10_000}

@@ -12,6 +12,8 @@ CONTEXT_PARAMETERS = frozenset(
         "AccessTokenSeconds",
         "AlarmTopicArn",
         "Architecture",
+        "DeliveryTableArn",
+        "DeliveryTableName",
         "EdgeSecret",
         "Environment",
         "EventBusArn",
@@ -21,6 +23,8 @@ CONTEXT_PARAMETERS = frozenset(
         "IdentityTableName",
         "IntegrationSecrets",
         "LayerArn",
+        "LedgerTableArn",
+        "LedgerTableName",
         "LogRetentionDays",
         "MailFrom",
         "OffersTableArn",
@@ -38,6 +42,11 @@ CONTEXT_PARAMETERS = frozenset(
         "SecurityGroupId",
         "SigningKeysSecretArn",
         "SubnetIds",
+        "UsageRetentionDays",
+        "UsageStreamArn",
+        "UsageStreamMode",
+        "UsageStreamName",
+        "WebhookKeySecretArn",
     }
 )
 # The platform and the edge are wired by their own names: they are no contexts.

@@ -28,6 +28,7 @@ BENCHMARKS = (
     "sync",
     "sockets",
     "detector",
+    "usage",
     "cold_start",
     "aws_calls",
     "ledger",

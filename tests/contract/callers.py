@@ -9,8 +9,16 @@ from tests.contract.house import House
 
 PASSWORD = "a long and quiet sentence"
 KINDS = ("anonymous", "other", "free", "pro", "enterprise", "service", "agent", "admin")
-SERVICE_SCOPES = ["offers:read", "rentals:read", "accounts:read", "accounts:deduct", "internal:*"]
-AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "accounts:read"]
+SERVICE_SCOPES = [
+    "offers:read",
+    "rentals:read",
+    "accounts:read",
+    "accounts:deduct",
+    "usage:read",
+    "usage:write",
+    "internal:*",
+]
+AGENT_SCOPES = ["offers:read", "rentals:read", "rentals:write", "favorites:write", "accounts:read", "usage:read"]
 
 
 @dataclass(frozen=True)

@@ -239,12 +239,19 @@ def _services() -> dict[str, str]:
     }
     made["WEBHOOK_KEY_ARN"] = secrets.create_secret(Name="webhook_key_secret", SecretString="k" * 48)["ARN"]
     boto3.client("events", region_name=REGION).create_event_bus(Name="gpubroker")
-    boto3.client("kinesis", region_name=REGION).create_stream(StreamName="prices", ShardCount=1)
+    for stream in ("prices", "usage-stream"):
+        boto3.client("kinesis", region_name=REGION).create_stream(StreamName=stream, ShardCount=1)
     boto3.client("sesv2", region_name=REGION).create_email_identity(EmailIdentity="no-reply@gpubroker.example")
     queues = boto3.client("sqs", region_name=REGION)
     for variable in _queue_variables():
         made[variable] = queues.create_queue(QueueName=variable.lower())["QueueUrl"]
-    return {**made, "EVENT_BUS": "gpubroker", "PRICE_STREAM": "prices"}
+    return {
+        **made,
+        "EVENT_BUS": "gpubroker",
+        "PRICE_STREAM": "prices",
+        "USAGE_STREAM": "usage-stream",
+        "USAGE_RETENTION_DAYS": "400",
+    }
 
 
 def _queue_variables() -> set[str]:

@@ -82,7 +82,7 @@ def _who(path: str) -> str:
     if path.startswith("/internal/") or path.endswith("/deduct"):
         return "service"
     if (
-        path.startswith(("/api/v2/admin", "/api/v1/billing", "/api/v1/accounts/transfers"))
+        path.startswith(("/api/v2/admin", "/api/v1/billing", "/api/v1/accounts/transfers", "/api/management"))
         or "service-accounts" in path
     ):
         return "admin"

@@ -11,6 +11,9 @@ from gpubroker.delivery.notifications.inbox import Inbox
 from gpubroker.delivery.notifications.notice import Kind, Notice
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import utc_now
+from gpubroker.usage.event import METRICS, Usage
+from gpubroker.usage.hour import Added, Hour, hour_of
+from gpubroker.usage.hours import StoredHours
 from infra.openapi import endpoints
 from tests.contract.callers import KINDS, PASSWORD, Callers, Person
 from tests.contract.house import House, Reply
@@ -40,6 +43,9 @@ class Things:
     alerts: dict[str, str] = field(default_factory=dict)
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
+    instances: dict[str, str] = field(default_factory=dict)
+    tenants: dict[str, str] = field(default_factory=dict)
+    clusters: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     deposits: dict[str, str] = field(default_factory=dict)
     withdrawals: dict[str, str] = field(default_factory=dict)
@@ -50,6 +56,7 @@ class Things:
     user_id: str = ""
     service_id: str = "scratch"
     webhook_id: str = ""
+    threshold_id: str = ""
     delivery_id: str = ""
 
     def of(self, kind: str, name: str) -> str:
@@ -59,13 +66,15 @@ class Things:
             "alert_id": self.alerts,
             "device_id": self.devices,
             "notification_id": self.notifications,
+            "instance_id": self.instances,
+            "cluster_id": self.clusters,
             "account_id": self.accounts,
             "deposit_id": self.deposits,
             "withdrawal_id": self.withdrawals,
             "org_id": self.organizations,
         }.get(name)
         if mine is not None:
-            return mine.get(kind, mine["free"])
+            return mine.get(kind) or mine.get("free") or next(iter(mine.values()))
         fixed = {
             "name": "style.css",
             "provider": "vastai",
@@ -77,7 +86,10 @@ class Things:
             "hold_id": self.hold_id,
             "service_id": self.service_id,
             "webhook_id": self.webhook_id,
+            "threshold_id": self.threshold_id,
             "delivery_id": self.delivery_id,
+            "order_id": ORDER["orderId"],
+            "transaction_id": "txn-1",
             "plan_id": "standard",
             "version": "1",
             "code": "NOBODYS",
@@ -105,13 +117,14 @@ BODIES |= {
     ("POST", "/api/v1/organizations/{org_id}/members"): {"user_id": "usr_01J00000000000000000000000"},
     ("PATCH", "/api/v1/organizations/{org_id}/members/{member_id}"): {"role": "viewer"},
 }
+ORDER: dict[str, Any] = {"orderId": "ord-1", "userId": "usr_1", "status": "pending", "amount": 10}
 QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
 
 
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
-    found = Things(user_id=callers["other"].tenant)
+    found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
     found.accounts = {
         kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other", "service")
     }
@@ -129,6 +142,19 @@ def things(house: House, callers: Callers) -> Things:
         found.alerts[kind] = _made(house, "/api/v2/alerts", alert, callers[kind])["alert_id"]
         found.devices[kind] = _made(house, "/api/v2/notifications/devices", device, callers[kind])["device_id"]
         found.notifications[kind] = notified(callers[kind].tenant)
+        found.instances[kind] = metered(callers[kind].tenant)
+    found.instances["agent"] = metered(callers["agent"].tenant)
+    usage = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    threshold = usage | {"action": "log", "user_id": "*"}
+    found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
+    integration, staff = "/api/management/integration", callers["service"]
+    _made(house, f"{integration}/orders/update", ORDER, staff)
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    _made(house, f"{integration}/transactions/update", trade, staff)
+    for kind in ("service", "admin"):
+        found.clusters[kind] = f"of-{kind}"
+        cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}
+        _made(house, f"{integration}/clusters", cluster, staff)
     scratch = {"service_id": "scratch", "kind": "service", "scopes": ["offers:read"]}
     _made(house, "/api/v2/auth/service-accounts", scratch, callers["admin"])
     _money(house, callers, found)
@@ -163,6 +189,18 @@ def notified(user_id: str) -> str:
     return inbox.newest_of(user_id, 1, now=utc_now())[0].notification_id
 
 
+def metered(user_id: str) -> str:
+    """An instance of a user that has told what it uses; its id."""
+    instance_id, now_ms = new_id("ren"), int(utc_now().timestamp() * 1000)
+    event = Usage(instance_id, user_id, None, now_ms - 60_000, 30_000, 0, None, (30_000_000,) * len(METRICS))
+    hour_ms = hour_of(event.start_ms)
+    hour = Hour(hour_ms)
+    offset, columns = [event.start_ms - hour_ms], [[value] for value in event.metrics]
+    hour.add(["", now_ms, offset, 30_000, 0, None, columns], Added())
+    StoredHours().write({(user_id, instance_id, hour_ms): hour.stored()})
+    return instance_id
+
+
 def _made(house: House, path: str, body: Any, caller: Person) -> Any:
     reply = house.call("POST", path, token=caller.token, body=body, headers={"idempotency-key": new_id("key")})
     assert reply.status < 300, f"{path}: {reply.status} {reply.text}"
@@ -184,6 +222,8 @@ def test_every_route_lets_in_whom_the_table_says(house: House, callers: Callers,
 
 
 def _ask(house: House, method: str, path: str, kind: str, caller: Person, things: Things) -> Reply:
+    if path.startswith("/api/v1/usage/users/"):
+        path = path.replace("{user_id}", things.accounts["free" if kind in ("anonymous", "other") else kind])
     target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
     body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
     headers = {} if method == "GET" else {"idempotency-key": new_id("key")}

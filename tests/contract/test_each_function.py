@@ -18,15 +18,18 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ses.models import ses_backends
 
 from gpubroker.kernel.ids import new_id
+from gpubroker.kernel.time import utc_now
+from gpubroker.usage.event import moment_text
 from infra.local.providers.keys import CUSTOMER, local_keys
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
 from tests.contract.billing.day import price_a_day
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
+from tests.contract.management.day import tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
-from tests.contract.test_authorisation import notified
+from tests.contract.test_authorisation import metered, notified
 
 FUNCTIONS = {
     properties["Handler"]: properties
@@ -104,6 +107,8 @@ def calls_of(service: str, operation: str, given: dict[str, Any]) -> list[Call]:
     if service == "sqs":
         queue = given["QueueUrl"].rpartition("/")[2].removesuffix("_queue_url")
         return [(f"sqs:{operation}", "".join(word.capitalize() for word in queue.split("_")) + "Queue")]
+    if service == "kinesis":
+        return [(f"kinesis:{operation}", "".join(word.capitalize() for word in given["StreamName"].split("-")))]
     return [(f"{service}:{operation}", "?")]
 
 
@@ -358,6 +363,22 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("change_alert", "free", {"paused": False}, alert_id=alert["alert_id"])
     day.ask("delete_alert", "free", alert_id=alert["alert_id"])
 
+    limit = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
+    told = {"action": "notify", "user_id": "*", "notification_channels": ["email", "api_callback"]}
+    address = {"callback_url": "https://93.184.216.34/usage"}
+    threshold = day.ask("create_threshold", "admin", limit | told | address).json()["threshold_id"]
+    other = day.ask("create_threshold", "admin", limit | told).json()["threshold_id"]
+    day.ask("list_thresholds", "admin", None, "?limit=5")
+    day.ask("list_thresholds", "admin", None, "?user_id=*")
+    day.ask("get_threshold", "admin", threshold_id=threshold)
+    moved = {"callback_url": "https://93.184.216.34/"}
+    day.ask("change_threshold", "admin", moved | {"threshold_value": 2}, threshold_id=threshold)
+    day.ask("change_threshold", "admin", {"callback_url": None}, threshold_id=threshold)
+    day.ask("change_threshold", "admin", moved, threshold_id=other)
+    day.ask("list_threshold_crossings", "admin", threshold_id=threshold)
+    day.ask("delete_threshold", "admin", threshold_id=threshold)
+    day.ask("delete_threshold", "admin", threshold_id=other)
+
     notification = notified(callers["free"].tenant)
     day.ask("list_notifications", "free")
     day.ask("read_notification", "free", notification_id=notification)
@@ -376,8 +397,21 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     assert accepted["channels"] == {"inbox": "queued", "email": "off", "push": "off"}
     day.ask("notify_rental_status", "service", told | {"rental_id": "ren_1", "status_change": "ready"})
 
+    start, end = (moment_text(int(utc_now().timestamp()) * 1000 - back) for back in (60_000, 30_000))
+    event = {"event_type": "resource_usage", "version": "1.0", "timestamp": end, "user_id": callers["free"].tenant}
+    event |= {"instance_id": "box", "metrics": {"gpu_seconds": 30}, "period": {"start": start, "end": end}}
+    day.ask("record_events", "service", [event])
+    box = metered(callers["free"].tenant)
+    day.ask("get_instance_usage", "free", instance_id=box)
+    day.ask("get_user_usage", "free", user_id=callers["free"].tenant)
+    day.ask("get_instance_history", "free", None, "?granularity=hour", instance_id=box)
+    day.ask("get_instance_history", "free", None, "?granularity=day", instance_id=box)
+    day.ask("get_user_history", "free", None, "?granularity=month", user_id=callers["free"].tenant)
+    day.ask("get_organization_history", "service", org_id="org_1")
     price_a_day(day, callers["free"].tenant)
     _a_day_of_accounts(day, callers)
+    tell_management(day)
+    day.ask("get_economics", "admin", None, "?granularity=month")
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})
     day.ask("log_out", "enterprise")

@@ -17,6 +17,7 @@ UNKNOWN = (
     "/internal/v1/providers/nowhere",
     "/api/v2/rentals/one/two/three",
     "/internal/v1/rentals/one/two/three",
+    "/internal/v1/management/nowhere",
     "/nowhere",
     "/docs/",
 )
@@ -54,6 +55,27 @@ def test_a_path_with_other_methods_says_which(house: House, method: str, path: s
     assert reply.json()["type"] == "/docs/problems#method-not-allowed"
     asked = house.call("OPTIONS", path)
     assert (asked.status, asked.headers["allow"], asked.text) == (204, allow, "")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "word"),
+    [
+        ("GET", "/api/management/integration/nowhere", 404, "Nothing is served"),
+        ("POST", "/api/management/integration", 404, "Nothing is served"),
+        ("DELETE", "/api/management/integration/orders/update", 405, "takes GET, POST"),
+        ("PATCH", "/api/management/integration/fees/config", 405, "takes GET, PUT"),
+    ],
+)
+def test_where_a_surface_has_its_own_form_it_is_refused_in_that(
+    house: House, method: str, path: str, status: int, word: str
+) -> None:
+    reply = house.call(method, path)
+    assert (reply.status, reply.headers["content-type"]) == (status, "application/json")
+    told = reply.json()
+    assert set(told) == {"success", "error"}
+    assert told["success"] is False
+    assert word in told["error"]
+    assert ("allow" in reply.headers) is (status == 405)
 
 
 def test_what_is_internal_is_not_told(house: House) -> None:

@@ -1,7 +1,6 @@
 """From an alert made over HTTP, through a change of prices on the bus, to the inbox, the mail and the push message."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -13,8 +12,8 @@ import pytest
 from infra.local import aws
 from infra.local.cloud import LocalCloud
 from tests.e2e.callers import client, eventually
+from tests.e2e.people import mails_to, somebody
 
-PASSWORD = "a long and quiet sentence"
 SECONDS = 40.0
 
 
@@ -22,28 +21,6 @@ SECONDS = 40.0
 def http(cloud: LocalCloud) -> Iterator[httpx.Client]:
     with client(cloud.environment) as anonymous:
         yield anonymous
-
-
-@pytest.fixture
-def mails(cloud: LocalCloud) -> Callable[[str], list[dict[str, Any]]]:
-    def sent(address: str) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{cloud.environment['aws_endpoint_url']}/_ministack/ses/messages", trust_env=False)
-        return [one for account in answer.json()["messages"].values() for one in account if address in one["To"]]
-
-    return sent
-
-
-def somebody(http: httpx.Client, mails: Callable[[str], list[dict[str, Any]]]) -> tuple[str, str, dict[str, str]]:
-    """A user with a verified address: their address, id and headers."""
-    address = f"alerted-{time.time_ns()}@example.com"
-    login = {"email": address, "password": PASSWORD}
-    assert http.post("/api/v2/auth/register", json=login).status_code == 202
-    letter = eventually(lambda: mails(address), bool, seconds=SECONDS)[-1]["BodyText"]
-    token = re.search(r"^(ey\S+)$", letter, re.MULTILINE)
-    assert token
-    assert http.post("/api/v2/auth/email/verify", json={"token": token[1]}).status_code == 204
-    tokens = http.post("/api/v2/auth/login", json=login).json()
-    return address, tokens["user_id"], {"authorization": f"Bearer {tokens['access_token']}"}
 
 
 def update(old: int, new: int, sequence: int, **more: Any) -> dict[str, Any]:
@@ -107,8 +84,8 @@ def listening(cloud: LocalCloud, user_id: str) -> Callable[[], list[dict[str, An
     return messages
 
 
-def test_an_alert_is_told_once_by_every_channel(cloud: LocalCloud, http: httpx.Client, mails) -> None:  # (273), (254)
-    address, user_id, headers = somebody(http, mails)
+def test_an_alert_is_told_once_by_every_channel(cloud: LocalCloud, http: httpx.Client) -> None:  # (273), (254)
+    address, user_id, headers = somebody(cloud, http, "alerted", seconds=SECONDS)
     wanted = {"gpu_type": "A100", "max_price": 0.02, "cooldown_seconds": 0}
     made = http.post("/api/v2/alerts", json=wanted, headers=headers)
     assert made.status_code == 201, made.text
@@ -128,7 +105,9 @@ def test_an_alert_is_told_once_by_every_channel(cloud: LocalCloud, http: httpx.C
         return page
 
     page = eventually(inbox, lambda now: bool(now["notifications"]), seconds=SECONDS)
-    letters = eventually(lambda: [one for one in mails(address) if "A100" in one["Subject"]], bool, seconds=SECONDS)
+    letters = eventually(
+        lambda: [one for one in mails_to(cloud, address) if "A100" in one["Subject"]], bool, seconds=SECONDS
+    )
     pushed = eventually(heard, bool, seconds=SECONDS)
     (notification,) = page["notifications"]
     assert (notification["kind"], notification["subject"]["alert_id"]) == ("price_alert", alert["alert_id"])
@@ -140,7 +119,7 @@ def test_an_alert_is_told_once_by_every_channel(cloud: LocalCloud, http: httpx.C
     told(cloud, f"evt_E2E{time.time_ns():023d}", update(50_000, 9_000, 3))
     eventually(inbox, lambda now: now["unread"] == 2, seconds=SECONDS)
     eventually(
-        lambda: [one for one in mails(address) if "A100" in one["Subject"]],
+        lambda: [one for one in mails_to(cloud, address) if "A100" in one["Subject"]],
         lambda all_: len(all_) == 2,
         seconds=SECONDS,
     )

@@ -36,6 +36,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "MANAGEMENT_TABLE": "management",
         "EVENT_BUS": "gpubroker",
         "PRICE_STREAM": "prices",
+        "USAGE_STREAM": "usage-events",
     }.items():
         monkeypatch.setenv(name, value)
 

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gpubroker.resilience import outbound
 from gpubroker.resilience.exchange import NotAnswered
 from gpubroker.resilience.outbound import Guard
 
@@ -225,11 +224,10 @@ def https(tmp_path: Path) -> Iterator[tuple[int, list[bytes], list[str | None], 
 
 
 def test_tls_speaks_to_the_name_at_the_address_that_was_checked(
-    https: tuple[int, list[bytes], list[str | None], Path], monkeypatch: pytest.MonkeyPatch
+    https: tuple[int, list[bytes], list[str | None], Path],
 ) -> None:
     port, got, asked, authority = https
-    monkeypatch.setattr(outbound, "PORTS", frozenset({port}))
-    trusting = guard(context=lambda: ssl.create_default_context(cafile=str(authority)))
+    trusting = guard(ports=frozenset({port}), context=lambda: ssl.create_default_context(cafile=str(authority)))
     reply = trusting.post(f"https://hooks.example:{port}/in", b"{}", {}, seconds=5)
     assert reply.status == 200
     assert asked == ["hooks.example"]
@@ -237,13 +235,13 @@ def test_tls_speaks_to_the_name_at_the_address_that_was_checked(
 
 
 def test_a_certificate_that_nobody_vouches_for_or_for_another_name_is_refused(
-    https: tuple[int, list[bytes], list[str | None], Path], monkeypatch: pytest.MonkeyPatch
+    https: tuple[int, list[bytes], list[str | None], Path],
 ) -> None:
     port, got, _, authority = https
-    monkeypatch.setattr(outbound, "PORTS", frozenset({port}))
+    ports = frozenset({port})
     with pytest.raises(NotAnswered, match="certificate"):
-        guard().post(f"https://hooks.example:{port}/", b"{}", {}, seconds=5)
-    trusting = guard(context=lambda: ssl.create_default_context(cafile=str(authority)))
+        guard(ports=ports).post(f"https://hooks.example:{port}/", b"{}", {}, seconds=5)
+    trusting = guard(ports=ports, context=lambda: ssl.create_default_context(cafile=str(authority)))
     with pytest.raises(NotAnswered, match="certificate"):
         trusting.post(f"https://other.example:{port}/", b"{}", {}, seconds=5)
     assert got == []

@@ -23,4 +23,4 @@ def test_every_internal_route_is_in_the_table():
         "favorites:write": ("/api/v2/users/favorites",),
     }.items():
         routes = {route for route in ROUTES if route[1].startswith(prefixes)}
-        assert routes == set(ENDPOINTS[scope])
+        assert routes <= set(ENDPOINTS[scope])

@@ -29,6 +29,7 @@ __all__ = [
     "service",
     "service_with",
     "signed_in",
+    "staff",
     "viewer",
 ]
 
@@ -128,6 +129,21 @@ def scoped_on(least: Plan | str, scope: str) -> Callable[[Request], Caller]:
         _require(caller, caller.may(scope), f"This needs the scope {scope}.")
 
     return _dependency(rule, f"the plan {wanted} or a higher one, and the scope `{scope}`")
+
+
+def staff(scope: str) -> Callable[[Request], Caller]:
+    """Administrators, and services whose token carries `scope` or is good for the whole internal API."""
+    internal = f"internal:{scope.partition(':')[0]}"
+
+    def rule(caller: Caller) -> None:
+        trusted = caller.role is Role.SERVICE and (caller.may(scope) or caller.may(internal))
+        _require(
+            caller,
+            caller.role is Role.ADMIN or trusted,
+            f"This is for administrators, and for services with the scope {scope}.",
+        )
+
+    return _dependency(rule, f"an administrator, or a service token with the scope `{scope}` or `internal:*`")
 
 
 def plan(least: Plan | str) -> Callable[[Request], Caller]:

@@ -18,6 +18,7 @@ from typing_extensions import TypeVar
 from gpubroker.edge import known_paths, metrics, problems, rate_limits
 from gpubroker.edge.address import viewer_address
 from gpubroker.edge.caller import identify
+from gpubroker.edge.error_formats import PROBLEM_DOCUMENT, ErrorFormat, Surfaces, format_at
 from gpubroker.edge.inputs import raw_body
 from gpubroker.edge.log import logger
 from gpubroker.edge.route import Exchange, Route, compile_route
@@ -57,6 +58,7 @@ class _Call:
 
     trace: trace.Trace
     request_id: str
+    errors: ErrorFormat
     caller: Caller = field(default_factory=lambda: Caller(Role.ANONYMOUS))
     headers: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
@@ -65,37 +67,43 @@ class _Call:
 _Answered = Callable[[Route, Event, Mapping[str, str], _Call, bool], Response]
 
 
-def serve(router: Router, *, limited: bool = True) -> Handler:
+def serve(router: Router, *, limited: bool = True, errors: ErrorFormat = PROBLEM_DOCUMENT) -> Handler:
     """The handler of a router's one route.
 
+    errors: how its failures are said, where its surface has a form of its own (edge/error_formats.py).
     limited: whether the plan's rate limit applies (R4). False for the health endpoints, which have none (350), and
     for functions outside the VPC, which cannot reach Redis and hold their own throttle in DynamoDB.
     """
     route = compile_route(router)
 
     def handler(event: Event, context: Any) -> Response:
-        return _served(_answered, route, event, context, limited)
+        return _served(_answered, route, event, context, limited, errors)
 
     handler.route = route  # type: ignore[attr-defined]
+    handler.errors = errors  # type: ignore[attr-defined]
     handler.limited = limited  # type: ignore[attr-defined]
     return handler
 
 
-def refuse(*, limited: bool = True) -> Handler:
+def refuse(*, limited: bool = True, errors: Surfaces | None = None) -> Handler:
     """The handler of an API's `$default` route: what no other route takes is answered in our words too (RFC 9457).
 
     It asks nobody for credentials, so its role needs no rights. limited: counted by address, as all that is anonymous.
+    errors: the surfaces of this API whose failures have a form of their own.
     """
+    surfaces = errors or {}
 
     def handler(event: Event, context: Any) -> Response:
         route = Route(event["requestContext"]["http"]["method"].upper(), "$default", 404, _no_route)
-        return _served(_unknown, route, event, context, limited)
+        return _served(_unknown, route, event, context, limited, format_at(str(event["rawPath"]), surfaces))
 
     handler.limited = limited  # type: ignore[attr-defined]
     return handler
 
 
-def _served(answered: _Answered, route: Route, event: Event, context: Any, limited: bool) -> Response:
+def _served(
+    answered: _Answered, route: Route, event: Event, context: Any, limited: bool, errors: ErrorFormat
+) -> Response:
     """What `answered` says, or the problem that it raises; logged and counted."""
     started = time.perf_counter()
     headers = event.get("headers") or {}
@@ -108,6 +116,7 @@ def _served(answered: _Answered, route: Route, event: Event, context: Any, limit
             fallback=request_id,
         ),
         request_id,
+        errors,
     )
     token = trace.current.set(call.trace)
     begun = deadline.begin(min(CALL_S, deadline.of_lambda(context)))
@@ -218,15 +227,15 @@ def _plain(value: Any) -> Any:
 
 
 def _refused(problem: Problem, call: _Call) -> Response:
-    status = problems.status_of(problem)
+    status = call.errors.status_of(problem)
     call.problem = problem.code
     headers = {}
     if problem.retry_after is not None:
         headers["retry-after"] = str(max(1, -int(-problem.retry_after // 1)))
     if status == 401:
         headers["www-authenticate"] = "Bearer"
-    body = problems.document(problem, status=status, instance=call.request_id)
-    return _response(status, body, problems.CONTENT_TYPE, call, headers)
+    body = call.errors.document(problem, status=status, instance=call.request_id)
+    return _response(status, body, call.errors.content_type, call, headers)
 
 
 def _note(route: Route, event: Event, call: _Call, status: int, seconds: float) -> None:

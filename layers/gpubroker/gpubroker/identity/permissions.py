@@ -17,11 +17,15 @@ ALERTS_WRITE = "alerts:write"
 NOTIFICATIONS_MANAGE = "notifications:manage"
 KEYS_MANAGE = "keys:manage"
 INTEGRATIONS_MANAGE = "integrations:manage"
+USAGE_READ = "usage:read"
+USAGE_WRITE = "usage:write"
 ACCOUNTS_READ = "accounts:read"
 ACCOUNTS_WRITE = "accounts:write"
 ACCOUNTS_DEDUCT = "accounts:deduct"
 BILLING_READ = "billing:read"
 BILLING_WRITE = "billing:write"
+MANAGEMENT_READ = "management:read"
+MANAGEMENT_WRITE = "management:write"
 ADMIN_ALL = "admin:*"
 INTERNAL_ALL = "internal:*"
 
@@ -37,11 +41,15 @@ SCOPES: dict[str, str] = {
     NOTIFICATIONS_MANAGE: "Read one's notifications, and say how to be told",
     KEYS_MANAGE: "Make, list and revoke API keys",
     INTEGRATIONS_MANAGE: "Save, list and remove one's own keys at providers",
+    USAGE_READ: "Read what one's instances use; services, anybody's",
+    USAGE_WRITE: "Send usage events, for anybody",
     ACCOUNTS_READ: "See balances, activity, deposits, withdrawals and organisations; for services, everybody's",
     ACCOUNTS_WRITE: "Ask for deposits and withdrawals, set budgets, run organisations",
     ACCOUNTS_DEDUCT: "Take credits from accounts, for services",
     BILLING_READ: "Read one's price plan, discounts, credits, invoices and payments; services, anybody's",
     BILLING_WRITE: "Redeem promotions, and manage how one pays",
+    MANAGEMENT_READ: "Read orders, transactions, fees, clusters, audit and analytics",
+    MANAGEMENT_WRITE: "Tell the management tier of orders, transactions, resources, clusters and events",
     ADMIN_ALL: "Administer users, plans, service accounts and accounts of money",
     INTERNAL_ALL: "Call the internal API",
 }
@@ -56,6 +64,7 @@ _AGENT = frozenset(
         ALERTS_WRITE,
         WEBHOOKS_READ,
         WEBHOOKS_WRITE,
+        USAGE_READ,
         ACCOUNTS_READ,
         BILLING_READ,
     }
@@ -67,7 +76,20 @@ _GRANTABLE: dict[str, frozenset[str]] = {
     "user": _USER,
     "admin": _USER | {ADMIN_ALL},
     "agent": _AGENT,
-    "service": frozenset({OFFERS_READ, RENTALS_READ, ACCOUNTS_READ, ACCOUNTS_DEDUCT, BILLING_READ, INTERNAL_ALL}),
+    "service": frozenset(
+        {
+            OFFERS_READ,
+            RENTALS_READ,
+            ACCOUNTS_READ,
+            ACCOUNTS_DEDUCT,
+            BILLING_READ,
+            MANAGEMENT_READ,
+            MANAGEMENT_WRITE,
+            USAGE_READ,
+            USAGE_WRITE,
+            INTERNAL_ALL,
+        }
+    ),
 }
 
 # (method, path) that a credential with the scope may call (305).
@@ -134,6 +156,14 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("POST", "/api/v2/providers/config/integrations"),
         ("DELETE", "/api/v2/providers/config/integrations/{provider}"),
     ),
+    USAGE_READ: (
+        ("GET", "/api/v1/usage/instances/{instance_id}/current"),
+        ("GET", "/api/v1/usage/instances/{instance_id}/history"),
+        ("GET", "/api/v1/usage/users/{user_id}/current"),
+        ("GET", "/api/v1/usage/users/{user_id}/history"),
+        ("GET", "/api/v1/usage/organizations/{org_id}/history"),
+    ),
+    USAGE_WRITE: (("POST", "/api/v1/usage/events"),),
     ACCOUNTS_READ: (
         ("GET", "/api/v1/accounts/{account_id}"),
         ("GET", "/api/v1/accounts/{account_id}/balance"),
@@ -166,7 +196,29 @@ ENDPOINTS: dict[str, tuple[tuple[str, str], ...]] = {
         ("GET", "/api/v1/billing/accounts/{account_id}/credits"),
     ),
     BILLING_WRITE: (("POST", "/api/v1/billing/promotions/{code}/redeem"),),
+    MANAGEMENT_READ: (
+        ("GET", "/api/management/integration/analytics/counts"),
+        ("GET", "/api/management/integration/audit/events"),
+        ("GET", "/api/management/integration/clusters"),
+        ("GET", "/api/management/integration/fees/config"),
+        ("GET", "/api/management/integration/fees/config/versions"),
+        ("GET", "/api/management/integration/orders"),
+        ("GET", "/api/management/integration/orders/{order_id}"),
+        ("GET", "/api/management/integration/resources"),
+        ("GET", "/api/management/integration/transactions"),
+        ("GET", "/api/management/integration/transactions/{transaction_id}"),
+    ),
+    MANAGEMENT_WRITE: (
+        ("POST", "/api/management/integration/analytics/ingest"),
+        ("POST", "/api/management/integration/audit/log"),
+        ("POST", "/api/management/integration/clusters"),
+        ("DELETE", "/api/management/integration/clusters/{cluster_id}"),
+        ("POST", "/api/management/integration/orders/update"),
+        ("POST", "/api/management/integration/resources/sync"),
+        ("POST", "/api/management/integration/transactions/update"),
+    ),
     ADMIN_ALL: (
+        ("PUT", "/api/management/integration/fees/config"),
         ("GET", "/api/v2/admin/users"),
         ("GET", "/api/v2/admin/users/{user_id}"),
         ("PUT", "/api/v2/admin/users/{user_id}/plan"),

@@ -32,6 +32,9 @@ def _exact(value: object, info: ValidationInfo) -> object:
     return Decimal(str(value))
 
 
+Exact = BeforeValidator(_exact)
+"""For a field of type Decimal: takes the JSON number as it was written."""
+
 Usd = Annotated[
     Decimal,
     Field(ge=0, le=Decimal(1_000_000), allow_inf_nan=False, examples=[2.5]),

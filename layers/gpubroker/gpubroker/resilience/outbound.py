@@ -61,6 +61,7 @@ class Guard:
     """What may be called. `development` also allows http and this machine (`Environment=local`), nothing else."""
 
     development: bool = False
+    ports: frozenset[int] = PORTS
     resolve: Resolver = field(default_factory=lambda: resolve)
     context: Callable[[], ssl.SSLContext] = field(default_factory=lambda: trusting)
 
@@ -90,8 +91,8 @@ class Guard:
             return place
         if parts.scheme != "https":
             raise Refused("is not https://...")
-        if place.port not in PORTS:
-            raise Refused(f"uses a port other than {', '.join(map(str, sorted(PORTS)))}")
+        if place.port not in self.ports:
+            raise Refused(f"uses a port other than {', '.join(map(str, sorted(self.ports)))}")
         return place
 
     def address(self, place: Place, deadline: float | None = None) -> str:

@@ -73,7 +73,8 @@ def test_only_the_channels_of_the_alert_and_of_its_users_choice(api: Api) -> Non
     api.tell(alert_event(1, channels=["websocket", "inbox"]))
     assert (len(api.inbox()), len(api.mails()), len(api.pushes())) == (1, 0, 0)
     chosen = api("set_preferences", "ada", body={"price_alert": ["email"]}).json
-    assert chosen == {"price_alert": ["email"], "rental_status": ["inbox", "email", "push"]}
+    every = ["inbox", "email", "push"]
+    assert chosen == {"price_alert": ["email"], "rental_status": every, "usage_threshold": every}
     assert api("get_preferences", "ada").json == chosen
     api.tell(alert_event(2))
     assert (len(api.inbox()), len(api.mails()), len(api.pushes())) == (1, 1, 0)

@@ -8,6 +8,7 @@ from typing import Any
 class Kind(StrEnum):
     PRICE_ALERT = "price_alert"
     RENTAL_STATUS = "rental_status"
+    USAGE_THRESHOLD = "usage_threshold"
 
 
 class Channel(StrEnum):

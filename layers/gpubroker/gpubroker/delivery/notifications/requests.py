@@ -23,6 +23,7 @@ class PreferencesRequest(RequestModel):
 
     price_alert: Channels = Field(default_factory=_every_channel)
     rental_status: Channels = Field(default_factory=_every_channel)
+    usage_threshold: Channels = Field(default_factory=_every_channel)
 
     def preferences(self) -> dict[Kind, frozenset[Channel]]:
         return {kind: frozenset(map(Channel, getattr(self, kind.value))) for kind in Kind}

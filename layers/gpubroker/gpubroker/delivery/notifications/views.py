@@ -16,7 +16,7 @@ from gpubroker.kernel.schemas import View
 class NotificationView(View):
     notification_id: str
     event_id: str = Field(description="of the fact that it tells of")
-    kind: Literal["price_alert", "rental_status"]
+    kind: Literal["price_alert", "rental_status", "usage_threshold"]
     title: str
     text: str
     subject: dict[str, Any] = Field(description="what it is about: ids, and the offer of an alert")
@@ -43,6 +43,7 @@ class PreferencesView(View):
 
     price_alert: list[ChannelName]
     rental_status: list[ChannelName]
+    usage_threshold: list[ChannelName]
 
     @classmethod
     def of(cls, wanted: Preferences) -> Self:

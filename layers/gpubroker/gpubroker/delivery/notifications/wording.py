@@ -20,6 +20,14 @@ _RENTALS = {
     "RentalRenewalRefused": ("Your rental will end", "Rental {rental_id} ends at {ends_at}. {notice}"),
     "RentalEnded": ("Your rental has ended", "Rental {rental_id} is over and cost {final_cost}."),
 }
+_RESOURCES = {
+    "cpu": "CPU use",
+    "memory": "Memory",
+    "storage": "Storage",
+    "network_egress": "Network egress",
+    "network_ingress": "Network ingress",
+    "gpu": "GPU use",
+}
 RENTAL_EVENTS = tuple(_RENTALS)
 """What a user hears of: neither what they have just asked for (requested, scaling, ending) nor bookkeeping."""
 
@@ -30,6 +38,8 @@ def notice_of(event: Told) -> Notice:
     match event["detail-type"]:
         case "PriceAlertTriggered":
             return _price_alert(detail)
+        case "ThresholdCrossed":
+            return _threshold(detail)
         case "NotificationRequested":
             return _requested(detail)
         case _:
@@ -47,6 +57,36 @@ def _price_alert(detail: Told) -> Notice:
         text=_alert_text(offer, detail["max_price"]),
         subject={"alert_id": detail["alert_id"], "crossing": detail["crossing"], "offer": offer},
         channels=frozenset(wanted),
+    )
+
+
+def _threshold(detail: Told) -> Notice:
+    """In the inbox, unless it is only to be kept; by mail and push where the threshold names them."""
+    resource = _RESOURCES[detail["resource_type"]]
+    units, highest = detail["units"], detail["crossed"][-1]
+    if detail["threshold_type"] == "percentage":
+        units = "%" if detail["limit"] is None else f"% of {_amount(detail['limit'])} {detail['limit_units']}"
+    whose = f" of instance {detail['instance_id']}" if detail["instance_id"] else ""
+    when = f" in the {detail['period']['period']} from {detail['period']['start']}" if detail["period"] else ""
+    at = detail["measured_at"]
+    told = detail["action"] != "log"
+    return Notice(
+        event_id=detail["event_id"],
+        user_id=detail["user_id"],
+        kind=Kind.USAGE_THRESHOLD,
+        title=f"{resource} over {_amount(highest)} {units}",
+        text=f"{resource}{whose} was {_amount(detail['measured'])} {units}{when} at {at}: "
+        f"over the threshold of {_amount(highest)} {units}.",
+        subject={
+            "threshold_id": detail["threshold_id"],
+            "instance_id": detail["instance_id"],
+            "resource_type": detail["resource_type"],
+            "crossed": detail["crossed"],
+            "measured": detail["measured"],
+        },
+        channels=frozenset(
+            channel for channel in Channel if told and (channel is Channel.INBOX or channel in detail["channels"])
+        ),
     )
 
 
@@ -102,6 +142,12 @@ def _known(offer: Told) -> dict[str, Any]:
 
 def _counted(number: int) -> str:
     return f"{number} instance" if number == 1 else f"{number} instances"
+
+
+def _amount(value: float) -> str:
+    """An amount of usage as people write it."""
+    whole, _, fraction = f"{value:,.6f}".partition(".")
+    return f"{whole}.{fraction.rstrip('0')}".removesuffix(".")
 
 
 def dollars(amount: float) -> str:

@@ -26,8 +26,9 @@ _KINDS = {
     "PriceAnomaliesDetected": ("price_anomaly", "anomalies"),
     "PriceAlertTriggered": ("price_alert", None),
     "ProviderHealthChanged": ("provider_health", None),
+    "ThresholdCrossed": ("usage_threshold", None),
 }
-_SOURCES = frozenset({"gpubroker.prices", "gpubroker.offers", "gpubroker.rentals"})
+_SOURCES = frozenset({"gpubroker.prices", "gpubroker.offers", "gpubroker.rentals", "gpubroker.usage"})
 _TOLD_BY_THE_RELAY = ("event_id", "occurred_at", "traceparent", "correlation_id")
 
 
@@ -90,6 +91,11 @@ def read(event: dict[str, Any]) -> Fact | None:
         if "webhook" not in detail["channels"]:
             return None  # its owner chose other channels for this alert
         tenant = str(detail["tenant"])
+    elif name == "usage_threshold":
+        if detail["action"] == "log" or "api_callback" not in detail["channels"]:
+            return None  # whoever made the threshold chose other channels
+        # A threshold with an address of its own is the owner of that address (composition/thresholds.py).
+        tenant = str(detail["threshold_id"] if detail["callback"] else detail["user_id"])
     items = tuple(_change(told) for told in detail[key]) if key else (_whole(name, detail),)
     return Fact(
         event_id=str(detail["event_id"]),
@@ -113,6 +119,8 @@ def _whole(name: str, detail: dict[str, Any]) -> Item:
     order = str(detail["occurred_at"])
     if name == "rental_status":
         return Item(data, Facets(), f"rental:{detail['rental_id']}", order)
+    if name == "usage_threshold":
+        return Item(data, Facets(), f"threshold:{detail['threshold_id']}", order)
     if name == "provider_health":
         return Item(data, Facets(provider=str(detail["provider"])), f"provider:{detail['provider']}", order)
     offer = detail["offer"]

@@ -9,7 +9,7 @@ from gpubroker.kernel.errors import Conflict
 
 PUBLIC = ("price_change", "price_anomaly", "provider_health")
 """Types of the market, which everybody may hear of."""
-OWN = ("price_alert", "rental_status")
+OWN = ("price_alert", "rental_status", "usage_threshold")
 """Types of one tenant's things, which only this tenant hears of."""
 EVENT_TYPES = tuple(sorted(PUBLIC + OWN))
 TEST = "webhook.test"

@@ -1,0 +1,23 @@
+"""DELETE /api/v1/usage/thresholds/{threshold_id}"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from gpubroker.composition import thresholds as composition
+from gpubroker.edge.caller import Caller, admin
+from gpubroker.edge.http import serve
+
+router = Router()
+
+
+@router.delete("/api/v1/usage/thresholds/<threshold_id>", tags=["usage"], summary="Forget a threshold", status_code=204)
+def delete_threshold(
+    threshold_id: Annotated[str, Path(max_length=64)], caller: Annotated[Caller, Depends(admin)]
+) -> None:
+    composition.threshold_desk().remove(threshold_id)
+
+
+handler = serve(router)

@@ -1,0 +1,1 @@
+"""Thresholds on usage: what administrators configure, and what is told when a value goes over (docs/thresholds.md)."""
