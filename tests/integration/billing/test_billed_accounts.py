@@ -25,7 +25,7 @@ def caller(user_id: str) -> Caller:
 def _organization(make_table: Callable[[str], Any]) -> None:
     make_table("ledger")
     owner = Member(ORG, "usr_owner", OrgRole.OWNER, NOW, "usr_owner")
-    one = Organization(ORG, "Team", State.OPEN, NOW, "usr_owner", members=1, owners=1)
+    one = Organization(ORG, "Team", State.ACTIVE, NOW, "usr_owner", members=1, owners=1)
     Organizations().create(one, owner, lambda tx: None, idempotency=None, answer={})
 
 
