@@ -11,6 +11,8 @@ from gpubroker.delivery.notifications.inbox import Inbox
 from gpubroker.delivery.notifications.notice import Kind, Notice
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import utc_now
+from gpubroker.management.settlement.payouts.file import opened
+from gpubroker.management.settlement.payouts.files import BankFiles
 from gpubroker.usage.event import METRICS, Usage
 from gpubroker.usage.hour import Added, Hour, hour_of
 from gpubroker.usage.hours import StoredHours
@@ -44,7 +46,6 @@ class Things:
     devices: dict[str, str] = field(default_factory=dict)
     notifications: dict[str, str] = field(default_factory=dict)
     instances: dict[str, str] = field(default_factory=dict)
-    tenants: dict[str, str] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
     deposits: dict[str, str] = field(default_factory=dict)
@@ -90,6 +91,9 @@ class Things:
             "delivery_id": self.delivery_id,
             "order_id": ORDER["orderId"],
             "transaction_id": "txn-1",
+            "seller": "seller:acme",
+            "payout_id": "pay_1",
+            "file_id": "pof_1",
             "plan_id": "standard",
             "version": "1",
             "code": "NOBODYS",
@@ -124,7 +128,7 @@ QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@exampl
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
-    found = Things(user_id=callers["other"].tenant, tenants={kind: callers[kind].tenant for kind in KINDS})
+    found = Things(user_id=callers["other"].tenant)
     found.accounts = {
         kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other", "service")
     }
@@ -149,8 +153,10 @@ def things(house: House, callers: Callers) -> Things:
     found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
     integration, staff = "/api/management/integration", callers["service"]
     _made(house, f"{integration}/orders/update", ORDER, staff)
-    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1, "status": "completed"}
     _made(house, f"{integration}/transactions/update", trade, staff)
+    _made(house, f"{integration}/settlement/execute", {"transactionId": "txn-1"}, staff)
+    BankFiles().open(opened("pof_1", utc_now()))
     for kind in ("service", "admin"):
         found.clusters[kind] = f"of-{kind}"
         cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}
@@ -223,7 +229,7 @@ def test_every_route_lets_in_whom_the_table_says(house: House, callers: Callers,
 
 def _ask(house: House, method: str, path: str, kind: str, caller: Person, things: Things) -> Reply:
     if path.startswith("/api/v1/usage/users/"):
-        path = path.replace("{user_id}", things.accounts["free" if kind in ("anonymous", "other") else kind])
+        path = path.replace("{user_id}", things.accounts.get(kind, things.accounts["free"]))
     target = re.sub(r"\{(\w+)\}", lambda match: things.of(kind, match[1]), path) + QUERIES.get((method, path), "")
     body = None if method in ("GET", "DELETE") else BODIES.get((method, path), {})
     headers = {} if method == "GET" else {"idempotency-key": new_id("key")}
