@@ -27,6 +27,8 @@ CONTEXT_PARAMETERS = frozenset(
         "LedgerTableName",
         "LogRetentionDays",
         "MailFrom",
+        "ManagementTableArn",
+        "ManagementTableName",
         "OffersTableArn",
         "OffersTableName",
         "PayoutDebtorBic",

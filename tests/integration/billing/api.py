@@ -40,6 +40,16 @@ class Clock:
         self.now += timedelta(**span)
 
 
+class People:
+    """Who there is: one's own account is seen."""
+
+    def may_see(self, caller: Caller, account_id: str) -> bool:
+        return caller.tenant == account_id
+
+    def exists(self, account_id: str) -> bool:
+        return account_id in (ME, OTHER)
+
+
 @dataclass
 class Api:
     clock: Clock
@@ -94,6 +104,7 @@ def serving(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -
         factory.cache_clear()
     rate_limits.limiter.cache_clear()
     monkeypatch.setattr(http, "identify", identify)
+    monkeypatch.setattr(composition, "billed_accounts", People)
     monkeypatch.setattr("gpubroker.kernel.time.utc_now", ready.clock)
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", counted)
     monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "CRITICAL")

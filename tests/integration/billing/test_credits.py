@@ -210,3 +210,10 @@ def test_an_invoice_burns_so_many_credits_at_most(api: Api) -> None:
         grant(api, 1)
     assert consume("inv_1", 100_000_000).amount == MOST_BURNT * 1_000_000
     assert consume("inv_2", 100_000_000).amount == 2_000_000
+
+
+def test_an_account_that_there_is_not_gets_nothing(api: Api) -> None:
+    body = {"amount": 5}
+    refused = api("grant_credit", "admin", account_id="usr_nobody", key="k", body=body)
+    assert (refused.status, refused.json["type"].rpartition("#")[2]) == (404, "account-not-found")
+    assert api.told() == []

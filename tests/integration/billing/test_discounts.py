@@ -170,3 +170,10 @@ def test_two_invoices_do_not_use_the_same_rest(api: Api) -> None:
     with pytest.raises(StaleVersion), transaction(DiscountItem) as tx:
         store.add_use(tx, ME, held, taken, NOV)
     assert store.all_of(ME)[0].discount.used == {"2026-11": 4_000_000}
+
+
+def test_an_account_that_there_is_not_gets_nothing(api: Api) -> None:
+    body = {"name": "Sorry", "amount": 5}
+    refused = api("give_discount", "admin", account_id="usr_nobody", key="k", body=body)
+    assert (refused.status, refused.json["type"].rpartition("#")[2]) == (404, "account-not-found")
+    assert api.told() == []

@@ -232,6 +232,8 @@ def test_another_tenants_account_looks_like_none(api: Api) -> None:
     assert api("get_account_plan", "service", account_id=ME).status == 200
     assert api("get_account_plan", "admin", account_id=ME).status == 200
     assert api("get_account_plan", None, account_id=ME).status == 401
+    for account_id in ("usr_nobody", "org_nobody"):
+        assert api("set_account_plan", "admin", account_id=account_id, body={"plan_id": "standard"}).status == 404
     for account_id in ("seller:vastai", "house:fees"):
         assert api("set_account_plan", "admin", account_id=account_id, body={"plan_id": "standard"}).status == 422
 

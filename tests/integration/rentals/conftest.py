@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from importlib import import_module
 from threading import Lock
 from types import SimpleNamespace
@@ -18,7 +19,8 @@ from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.kernel.errors import Unauthenticated
 from gpubroker.kernel.ids import new_id
 from gpubroker.ledger.book import Book, Leg, NewHold, Transfer
-from gpubroker.rentals.ports import OfferTerms
+from gpubroker.management.fees import inclusive_split
+from gpubroker.rentals.ports import FeeSplit, OfferTerms
 from gpubroker.rentals.rental import AgreedOffer
 
 TERMS = OfferTerms("vastai-h100", "vastai", "H100", 1, "us-east", False, 2_000_000, True)
@@ -53,6 +55,14 @@ class Market:
 
     def similar(self, offer: AgreedOffer, limit: int) -> list[OfferTerms]:
         return []
+
+
+class HalfAPercent:
+    """The fees that hold until somebody says otherwise."""
+
+    def split(self, cost: int, now: datetime) -> FeeSplit:
+        found = inclusive_split(cost, Decimal("0.5"), Decimal("0.5"))
+        return FeeSplit(found.amount, found.fees.buyer, found.fees.seller)
 
 
 class Clock:
@@ -147,6 +157,7 @@ def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> It
     rate_limits.limiter.cache_clear()
     monkeypatch.setattr(http, "identify", identify)
     monkeypatch.setattr(composition, "offer_source", lambda: ready.market)
+    monkeypatch.setattr(composition, "fee_source", HalfAPercent)
     monkeypatch.setattr("gpubroker.kernel.time.utc_now", ready.clock)
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", counted)
     monkeypatch.setenv("POWERTOOLS_LOG_LEVEL", "CRITICAL")

@@ -315,6 +315,8 @@ def test_an_estimate_is_the_price_of_now_and_holds_nothing(api: Api) -> None:  #
     assert answer.status == 200
     assert answer.json["subtotal_per_instance"] == 3.0
     assert answer.json["estimated_cost_micros"] == 6_000_000
+    fees = answer.json["fees"]  # all-in: 6.00 is 5.970149 and half a per cent of it
+    assert (fees["net_micros"], fees["buyer_fee_micros"], fees["seller_fee_micros"]) == (5_970_149, 29_851, 29_851)
     assert api.calls == []
     assert api("estimate_cost", "service", body=body | {"offer_id": "vastai-none"}).status == 404
 

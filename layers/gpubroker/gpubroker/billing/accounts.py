@@ -21,9 +21,17 @@ class Accounts(Protocol):
 
     def may_see(self, caller: Caller, account_id: str) -> bool: ...
 
+    def exists(self, account_id: str) -> bool: ...
+
 
 def seen(accounts: Accounts, caller: Caller, account_id: str) -> None:
     """Refuse a caller who may not see the account. Administrators and services see all. Raises AccountNotFound."""
     if caller.role in (Role.ADMIN, Role.SERVICE) or accounts.may_see(caller, account_id):
         return
     raise AccountNotFound(f"There is no account {account_id}.")
+
+
+def known(accounts: Accounts, account_id: str) -> None:
+    """Refuse an account that there is not. Raises AccountNotFound."""
+    if not accounts.exists(account_id):
+        raise AccountNotFound(f"There is no account {account_id}.")

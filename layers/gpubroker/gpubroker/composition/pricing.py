@@ -44,15 +44,34 @@ def credit_desk() -> "CreditDesk":
 
 @cache
 def billed_accounts() -> "Accounts":
-    """Who may look at the bills of an account."""
-    return _OwnAccounts()
+    """Who may look at the bills of an account, and which accounts there are."""
+    return _BilledAccounts()
 
 
-class _OwnAccounts:
-    """billing.accounts.Accounts: one's own."""
+class _BilledAccounts:
+    """billing.accounts.Accounts over the users of identity and the organisations of the ledger."""
 
     def may_see(self, caller: "Caller", account_id: str) -> bool:
-        return caller.tenant == account_id
+        from gpubroker.ledger.organizations.repository import Organizations
+        from gpubroker.ledger.organizations.roles import Right
+
+        if account_id == caller.tenant:
+            return True
+        member = Organizations().place_of(account_id, caller.tenant) if account_id.startswith("org_") else None
+        return member is not None and member.may(Right.SEE)
+
+    def exists(self, account_id: str) -> bool:
+        from gpubroker.composition import accounts
+        from gpubroker.ledger.organizations.organization import OrganizationNotFound
+        from gpubroker.ledger.organizations.repository import Organizations
+
+        if not account_id.startswith("org_"):
+            return accounts.users().exists(account_id)
+        try:
+            Organizations().of(account_id)
+        except OrganizationNotFound:
+            return False
+        return True
 
 
 @cache

@@ -9,13 +9,14 @@ from gpubroker.composition import market
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
 
     from gpubroker.kernel.caller import Caller
     from gpubroker.ledger.book import Book
     from gpubroker.offers.instances.port import Instance as ProviderInstance
     from gpubroker.offers.instances.port import InstanceApi
     from gpubroker.offers.offer import Offer
-    from gpubroker.rentals.ports import Compute, Instance, OfferSource, OfferTerms, Order, Payer
+    from gpubroker.rentals.ports import Compute, FeeSource, FeeSplit, Instance, OfferSource, OfferTerms, Order, Payer
     from gpubroker.rentals.rental import Account, AgreedOffer
     from gpubroker.rentals.repository import Rentals
     from gpubroker.rentals.steps import Starter
@@ -51,6 +52,7 @@ def rental_desk() -> "Desk":
         rentals=repository(),
         offers=offer_source(),
         funds=_Funds(),
+        fees=fee_source(),
         clock=utc_now,
         deployment=_rental_deployment(),
     )
@@ -160,6 +162,25 @@ class _OwnAccounts:
         from gpubroker.offers.integrations import store
 
         store.forget_use(tx, tenant, provider, rental_id)
+
+
+@cache
+def fee_source() -> "FeeSource":
+    """The fees of management as rentals see them: one read each."""
+    return _Fees()
+
+
+class _Fees:
+    """rentals.ports.FeeSource over the fee configuration of management."""
+
+    def split(self, cost: int, now: "datetime") -> "FeeSplit":
+        from gpubroker.management.fee_store import FeeBook
+        from gpubroker.management.fees import inclusive_split
+        from gpubroker.rentals.ports import FeeSplit
+
+        config = FeeBook().in_force(now)
+        found = inclusive_split(cost, config.pct_of("buyer", 0), config.pct_of("seller", 0))
+        return FeeSplit(found.amount, found.fees.buyer, found.fees.seller)
 
 
 class _Funds:

@@ -62,6 +62,21 @@ class OfferTerms:
         return AgreedOffer(self.offer_id, self.provider, self.gpu_model, self.gpu_count, self.spot, self.region)
 
 
+@dataclass(frozen=True, slots=True)
+class FeeSplit:
+    """An all-in cost taken apart, micro-USD: net + buyer_fee is the cost, the seller gets net - seller_fee."""
+
+    net: MicroUsd
+    buyer_fee: MicroUsd
+    seller_fee: MicroUsd
+
+
+class FeeSource(Protocol):
+    def split(self, cost: MicroUsd, now: datetime) -> FeeSplit:
+        """By the fees of now, for a buyer and a seller without any volume yet."""
+        ...
+
+
 class OfferSource(Protocol):
     def offer(self, offer_id: str) -> OfferTerms | None:
         """The offer by one read of the store; None when nobody offers it any more."""

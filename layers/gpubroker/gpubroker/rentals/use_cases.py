@@ -18,7 +18,7 @@ from gpubroker.kernel.time import Clock, iso
 from gpubroker.rentals import callbacks, endings, rules, scaling
 from gpubroker.rentals.items import RentalItem
 from gpubroker.rentals.looks import Look, Looks
-from gpubroker.rentals.ports import Funds, OfferSource, OfferTerms
+from gpubroker.rentals.ports import FeeSource, Funds, OfferSource, OfferTerms
 from gpubroker.rentals.rental import MemberPhase, Phase, Rental
 from gpubroker.rentals.repository import Rentals
 from gpubroker.rentals.requests import (
@@ -32,6 +32,7 @@ from gpubroker.rentals.requests import (
 from gpubroker.rentals.rules import Step
 from gpubroker.rentals.views import (
     CallbackView,
+    EstimateFees,
     EstimateLine,
     EstimateView,
     InvoiceView,
@@ -64,12 +65,14 @@ class Desk:
         rentals: Rentals,
         offers: OfferSource,
         funds: Funds,
+        fees: FeeSource,
         clock: Clock,
         deployment: str,
         sleep: Callable[[float], None] = time.sleep,
         elapsed: Callable[[], float] = time.monotonic,
     ):
-        self._rentals, self._offers, self._funds, self._deployment = rentals, offers, funds, deployment
+        self._rentals, self._offers, self._funds, self._fees = rentals, offers, funds, fees
+        self._deployment = deployment
         self._clock, self._sleep, self._elapsed = clock, sleep, elapsed
 
     def request(self, caller: Caller, wanted: RentalRequest, idempotency: Idempotency | None) -> RentalView:
@@ -184,6 +187,7 @@ class Desk:
             estimated_cost=usd(each * count),
             estimated_cost_micros=each * count,
             breakdown=_breakdown(terms, seconds, each, count),
+            fees=EstimateFees.of(self._fees.split(each * count, self._clock())),
             rentable=terms.rentable,
             renews=wanted.options.auto_renew,
             priced_at=iso(terms.fetched_at) if terms.fetched_at else None,

@@ -9,6 +9,7 @@ from gpubroker.kernel.money import usd
 from gpubroker.kernel.schemas import View
 from gpubroker.kernel.time import iso
 from gpubroker.rentals.cost import charged_seconds, member_cost, provider_cost, rental_cost
+from gpubroker.rentals.ports import FeeSplit
 from gpubroker.rentals.rental import BilledBy, Failure, Member, MemberPhase, Operation, Phase, Rental, Work
 from gpubroker.rentals.repository import Switch
 
@@ -211,6 +212,28 @@ class EstimateLine(View):
     cost_micros: int
 
 
+class EstimateFees(View):
+    """The fees within the estimated cost, for who has no volume yet: net + buyer_fee is the cost exactly."""
+
+    net: float
+    net_micros: int
+    buyer_fee: float
+    buyer_fee_micros: int
+    seller_fee: float
+    seller_fee_micros: int
+
+    @classmethod
+    def of(cls, split: FeeSplit) -> "EstimateFees":
+        return cls(
+            net=usd(split.net),
+            net_micros=split.net,
+            buyer_fee=usd(split.buyer_fee),
+            buyer_fee_micros=split.buyer_fee,
+            seller_fee=usd(split.seller_fee),
+            seller_fee_micros=split.seller_fee,
+        )
+
+
 class EstimateView(View):
     """What a rental would cost at the present price, all-in; nothing is promised or held.
 
@@ -229,6 +252,7 @@ class EstimateView(View):
     estimated_cost: float
     estimated_cost_micros: int
     breakdown: list[EstimateLine]
+    fees: EstimateFees
     rentable: bool
     renews: bool
     priced_at: str | None

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gpubroker.billing import facts
-from gpubroker.billing.accounts import Accounts, seen
+from gpubroker.billing.accounts import Accounts, known, seen
 from gpubroker.billing.credits.credit import Credit
 from gpubroker.billing.credits.grant import Grant, Recurrence
 from gpubroker.billing.credits.items import CreditItem
@@ -27,7 +27,8 @@ class CreditDesk:
     def grant(
         self, caller: Caller, account_id: str, wanted: CreditRequest, idempotency: Idempotency | None
     ) -> CreditView:
-        """Give an account credit. The same key and body give the same credit. Raises Invalid."""
+        """Give an account credit. The same key and body give the same credit. Raises AccountNotFound, Invalid."""
+        known(self._accounts, account_id)
         now = self._clock()
         effective_at = wanted.effective_at or now
         if wanted.expires_at is not None and wanted.expires_at <= max(now, effective_at):

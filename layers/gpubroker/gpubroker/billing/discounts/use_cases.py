@@ -1,7 +1,7 @@
 """What administrators may do with discounts and promotions, and what accounts may: see theirs, redeem a code."""
 
 from gpubroker.billing import facts
-from gpubroker.billing.accounts import Accounts, seen
+from gpubroker.billing.accounts import Accounts, known, seen
 from gpubroker.billing.discounts.discount import Discount
 from gpubroker.billing.discounts.items import PromotionItem
 from gpubroker.billing.discounts.promotion import Promotion
@@ -102,7 +102,8 @@ class DiscountDesk:
     def give(
         self, caller: Caller, account_id: str, wanted: DiscountRequest, idempotency: Idempotency | None
     ) -> DiscountView:
-        """Give an account a discount by hand. Raises Invalid."""
+        """Give an account a discount by hand. Raises AccountNotFound, Invalid."""
+        known(self._accounts, account_id)
         now = self._clock()
         discount = Discount(
             discount_id=new_id("dsc", now_ms=lambda: int(now.timestamp() * 1000)),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pydantic import BaseModel
 
 from gpubroker.billing import facts
-from gpubroker.billing.accounts import Accounts, seen
+from gpubroker.billing.accounts import Accounts, known, seen
 from gpubroker.billing.once import once
 from gpubroker.billing.plans.checks import refuse_two_prices
 from gpubroker.billing.plans.items import PlanItem
@@ -179,7 +179,8 @@ class PlanDesk:
     def put_on(
         self, caller: Caller, account_id: str, wanted: AccountPlanRequest, idempotency: Idempotency | None
     ) -> AccountPlanView:
-        """Put an account on a plan from a moment on. Raises Invalid, PlanNotFound."""
+        """Put an account on a plan from a moment on. Raises AccountNotFound, Invalid, PlanNotFound."""
+        known(self._accounts, account_id)
         now = self._clock()
         since = _moment(wanted.effective_from, now)
 
