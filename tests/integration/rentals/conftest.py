@@ -27,6 +27,7 @@ SCOPES = frozenset({"rentals:read", "rentals:write"})
 CALLERS = {
     "free": Caller(Role.USER, "usr_free", "usr_free", Plan.FREE, SCOPES),
     "pro": Caller(Role.USER, "usr_pro", "usr_pro", Plan.PRO, SCOPES),
+    "newcomer": Caller(Role.USER, "usr_new", "usr_new", Plan.FREE, SCOPES),
     "other": Caller(Role.USER, "usr_other", "usr_other", Plan.PRO, SCOPES),
     "reader": Caller(Role.USER, "usr_pro", "usr_pro", Plan.PRO, frozenset({"rentals:read"})),
     "agent": Caller(Role.AGENT, "agt_1", "usr_pro", Plan.PRO, SCOPES),

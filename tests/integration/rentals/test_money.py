@@ -71,6 +71,12 @@ def test_without_the_money_nothing_is_made_and_nothing_written(api: Api) -> None
     assert api.rent("free", duration_hours=0.5).status == 202
 
 
+def test_who_never_paid_anything_in_is_told_that_there_is_no_money(api: Api) -> None:
+    refused = api.rent("newcomer")
+    assert (refused.status, refused.json["type"]) == (402, "/docs/problems#insufficient-funds")
+    assert api.book.balance("usr_new").posted == 0
+
+
 def test_of_ten_at_once_as_many_come_about_as_there_is_money_for(api: Api) -> None:
     """I4: available >= 0 under any concurrency."""
     api.book.hold(api.new_hold("usr_pro", MILLION - 3 * 2_000_000))
