@@ -259,11 +259,16 @@ ANSWERS: dict[str, Any] = {
 # Further statuses with the same answer, and why.
 ALSO: dict[str, dict[str, str]] = {
     "add_device": {"200": "It was a device already."},
+    "add_payment_method": {"200": "It was kept already."},
     "add_favorite": {"200": "It was a favourite already."},
     "get_health": {"503": "There is no market to serve."},
 }
-CONTENT_TYPES = {"get_metrics": "text/plain"}
+CONTENT_TYPES = {
+    "get_metrics": "text/plain",
+    "get_invoice_pdf": "application/pdf",
+    "get_invoice_csv": "text/csv",
+}
 # Answers that also come as a table, where Accept wants it more.
 TABLES = {"get_price_history"}
 # 202 that says "taken": there is nothing to come back for.
-TAKEN = {"record_events"}
+TAKEN = {"record_events", "request_invoice_run", "refund_payment"}

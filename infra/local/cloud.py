@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from infra.local import aws, children, credentials, market, paths, ports, redis_server
+from infra.local import aws, children, credentials, market, paths, payments, ports, redis_server
 from infra.local.deployer import Deployer, Deployment
 from infra.local.processes import Processes
 from infra.local.progress import Progress
 from infra.local.providers.keys import local_keys
-from infra.local.providers.paths import EXCHANGE_RATES_PATH
+from infra.local.providers.paths import EXCHANGE_RATES_PATH, PAYMENTS_PATH
 from infra.local.trouble import Trouble
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,9 +136,11 @@ class LocalCloud:
             deployment = self._deploy()
             note(f"{deployment.resources} resources" if deployment.changed else "nothing changed")
         self._give_provider_keys(deployment)
+        payments.introduce(self.endpoint_url, self._output(deployment, "PaymentsSecretArn"))
         with self._progress.step("front"):
             self._configure_front(deployment)
             self._start_front()
+        payments.lead_webhooks(self.providers_url, self.base_url)
         market.start_first_minute(self.endpoint_url, deployment.nested)
         with self._progress.step("callers") as note:
             callers = self._callers()
@@ -174,6 +176,8 @@ class LocalCloud:
                 "RuntimeVersion": f"python{sys.version_info.major}.{sys.version_info.minor}",
                 "RedisUrl": redis_server.url(self.ports["redis"]),
                 "ProvidersUrl": "" if self.live else self.providers_url,
+                # Money is simulated in any case: a card that is charged here is nobody's.
+                "PaymentsUrl": f"{self.providers_url}{PAYMENTS_PATH}",
                 "ExchangeRatesUrl": "" if self.live else f"{self.providers_url}{EXCHANGE_RATES_PATH}",
                 # The ready callers of .local/environment.json last a working day; the product's default is 15 min.
                 "AccessTokenSeconds": "43200",

@@ -29,6 +29,10 @@ CONTEXT_PARAMETERS = frozenset(
         "MailFrom",
         "OffersTableArn",
         "OffersTableName",
+        "PayoutDebtorBic",
+        "PayoutDebtorIban",
+        "PayoutDebtorName",
+        "PaymentsUrl",
         "PricesTableArn",
         "PricesTableName",
         "PriceStreamArn",
@@ -46,6 +50,8 @@ CONTEXT_PARAMETERS = frozenset(
         "UsageStreamArn",
         "UsageStreamMode",
         "UsageStreamName",
+        "UsageTableArn",
+        "UsageTableName",
         "WebhookKeySecretArn",
     }
 )

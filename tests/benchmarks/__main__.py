@@ -34,6 +34,7 @@ BENCHMARKS = (
     "ledger",
     "alerts",
     "local_edge",
+    "invoice",
     "faulty_providers",
 )
 LONGEST_S = 900

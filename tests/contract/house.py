@@ -23,6 +23,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request, Response
 
 from infra.local import paths
+from infra.local.providers.keys import PAYMENTS_KEY, PAYMENTS_WEBHOOK_SECRET
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, resources
 
@@ -110,7 +111,7 @@ class House:
         answer = handler(event, Context())
         text = answer["body"]
         if answer.get("isBase64Encoded"):
-            text = base64.b64decode(text).decode()
+            text = base64.b64decode(text).decode(errors="replace")  # of a PDF, as much as is text
         return Reply(answer["statusCode"], answer["headers"], text)
 
     def _event(
@@ -222,6 +223,7 @@ def house_on_moto() -> Iterator[House]:
             "MAIL_FROM": "no-reply@gpubroker.example",
             "REDIS_URL": "",
             "PROVIDERS_URL": "http://127.0.0.1:9",  # nobody listens there
+            "PAYMENTS_URL": "http://127.0.0.1:9",
             **make_tables(),
             **_services(),
         }.items():
@@ -237,6 +239,8 @@ def _services() -> dict[str, str]:
         name: secrets.create_secret(Name=name.lower(), SecretString="{}")["ARN"]
         for name in ("SIGNING_KEYS_SECRET", "PROVIDER_KEYS_SECRET")
     }
+    shared = json.dumps({"api_key": PAYMENTS_KEY, "webhook_secrets": [PAYMENTS_WEBHOOK_SECRET]})
+    made["PAYMENTS_SECRET"] = secrets.create_secret(Name="payments_secret", SecretString=shared)["ARN"]
     made["WEBHOOK_KEY_ARN"] = secrets.create_secret(Name="webhook_key_secret", SecretString="k" * 48)["ARN"]
     boto3.client("events", region_name=REGION).create_event_bus(Name="gpubroker")
     for stream in ("prices", "usage-stream"):

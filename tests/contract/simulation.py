@@ -12,9 +12,11 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
+from gpubroker.billing.payments import processor
 from gpubroker.offers.instances import registry
 from gpubroker.offers.integrations import check
 from infra.local.providers.app import create_app
+from infra.local.providers.paths import PAYMENTS_PATH
 
 
 class Clock:
@@ -79,9 +81,16 @@ def served() -> Iterator[Simulation]:
 @contextmanager
 def reachable() -> Iterator[Simulation]:
     """The same, in the place of the real providers for all of the product, however often its caches are emptied."""
-    with served() as simulation, httpx.Client(trust_env=False) as client, pytest.MonkeyPatch.context() as patch:
+    with (
+        served() as simulation,
+        httpx.Client(trust_env=False) as client,
+        httpx.Client(base_url=f"{simulation.url}{PAYMENTS_PATH}", trust_env=False) as payments,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("PROVIDERS_URL", simulation.url)
+        patch.setenv("PAYMENTS_URL", f"{simulation.url}{PAYMENTS_PATH}")
         patch.setattr(registry, "_client", lambda local: client)
+        patch.setattr(processor, "_client", lambda url: payments)
         yield simulation
         if check._fetcher.cache_info().currsize:
             check._fetcher().close()

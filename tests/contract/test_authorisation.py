@@ -11,10 +11,13 @@ from gpubroker.delivery.notifications.inbox import Inbox
 from gpubroker.delivery.notifications.notice import Kind, Notice
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import utc_now
+from gpubroker.management.settlement.payouts.file import opened
+from gpubroker.management.settlement.payouts.files import BankFiles
 from gpubroker.usage.event import METRICS, Usage
 from gpubroker.usage.hour import Added, Hour, hour_of
 from gpubroker.usage.hours import StoredHours
 from infra.openapi import endpoints
+from tests.contract.billing.things import billed
 from tests.contract.callers import KINDS, PASSWORD, Callers, Person
 from tests.contract.house import House, Reply
 from tests.contract.market import OFFER_IDS
@@ -46,6 +49,9 @@ class Things:
     instances: dict[str, str] = field(default_factory=dict)
     clusters: dict[str, str] = field(default_factory=dict)
     accounts: dict[str, str] = field(default_factory=dict)
+    invoices: dict[str, str] = field(default_factory=dict)
+    payments: dict[str, str] = field(default_factory=dict)
+    payment_methods: dict[str, str] = field(default_factory=dict)
     deposits: dict[str, str] = field(default_factory=dict)
     withdrawals: dict[str, str] = field(default_factory=dict)
     organizations: dict[str, str] = field(default_factory=dict)
@@ -68,6 +74,9 @@ class Things:
             "instance_id": self.instances,
             "cluster_id": self.clusters,
             "account_id": self.accounts,
+            "invoice_id": self.invoices,
+            "payment_id": self.payments,
+            "payment_method_id": self.payment_methods,
             "deposit_id": self.deposits,
             "withdrawal_id": self.withdrawals,
             "org_id": self.organizations,
@@ -89,7 +98,12 @@ class Things:
             "delivery_id": self.delivery_id,
             "order_id": ORDER["orderId"],
             "transaction_id": "txn-1",
+            "seller": "seller:acme",
+            "payout_id": "pay_1",
+            "file_id": "pof_1",
             "plan_id": "standard",
+            "line": "1",
+            "event_id": "evt-of-nobody",
             "version": "1",
             "code": "NOBODYS",
             "discount_id": "dsc_00000000000000000000000000",
@@ -108,6 +122,10 @@ BODIES: dict[Route, Any] = {
     ("POST", "/api/v2/webhooks/{webhook_id}/replay"): {"since": "2026-01-01T00:00:00Z"},
     ("POST", "/api/v2/auth/password/change"): {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"},
 }
+QUERIES: dict[Route, str] = {
+    ("GET", "/api/v2/admin/users"): "?email=free@example.com",
+    ("GET", "/api/v1/billing/usage-events/{event_id}"): "?instance_id=i-1&hour=2026-10-10T12:00:00Z",
+}
 BODIES |= {
     ("PUT", "/api/v1/accounts/{account_id}/budget"): {"budget": None},
     ("POST", "/api/v1/accounts/{account_id}/deposits"): {"amount": 1},
@@ -117,7 +135,6 @@ BODIES |= {
     ("PATCH", "/api/v1/organizations/{org_id}/members/{member_id}"): {"role": "viewer"},
 }
 ORDER: dict[str, Any] = {"orderId": "ord-1", "userId": "usr_1", "status": "pending", "amount": 10}
-QUERIES: dict[Route, str] = {("GET", "/api/v2/admin/users"): "?email=free@example.com"}
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +158,10 @@ def things(house: House, callers: Callers) -> Things:
         found.alerts[kind] = _made(house, "/api/v2/alerts", alert, callers[kind])["alert_id"]
         found.devices[kind] = _made(house, "/api/v2/notifications/devices", device, callers[kind])["device_id"]
         found.notifications[kind] = notified(callers[kind].tenant)
+    for kind in ("free", "pro", "enterprise", "admin"):
+        one = billed(callers[kind].tenant)
+        found.invoices[kind], found.payments[kind] = one.invoice_id, one.payment_id
+        found.payment_methods[kind] = one.payment_method_id
         found.instances[kind] = metered(callers[kind].tenant)
     found.instances["agent"] = metered(callers["agent"].tenant)
     usage = {"resource_type": "storage", "threshold_type": "absolute", "threshold_value": 500, "units": "GB"}
@@ -148,8 +169,10 @@ def things(house: House, callers: Callers) -> Things:
     found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
     integration, staff = "/api/management/integration", callers["service"]
     _made(house, f"{integration}/orders/update", ORDER, staff)
-    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1, "status": "completed"}
     _made(house, f"{integration}/transactions/update", trade, staff)
+    _made(house, f"{integration}/settlement/execute", {"transactionId": "txn-1"}, staff)
+    BankFiles().open(opened("pof_1", utc_now()))
     for kind in ("service", "admin"):
         found.clusters[kind] = f"of-{kind}"
         cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}

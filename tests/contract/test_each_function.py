@@ -24,9 +24,10 @@ from infra.local.providers.keys import CUSTOMER, local_keys
 from infra.openapi import Endpoint, endpoints
 from infra.rules.templates import all_templates, functions, load
 from tests.contract.billing.day import price_a_day
+from tests.contract.billing.invoices_day import invoice_a_day
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
-from tests.contract.management.day import tell_management
+from tests.contract.management.day import settle_trades, tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
 from tests.contract.test_authorisation import metered, notified
@@ -154,14 +155,22 @@ class Day:
         self.called: set[Call] = set()
         self.wrong: list[str] = []
 
-    def ask(self, name: str, who: str = "anonymous", body: Any = None, query: str = "", /, **path: str) -> Reply:
+    def ask(
+        self,
+        name: str,
+        who: str = "anonymous",
+        body: Any = None,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        /,
+        **path: str,
+    ) -> Reply:
         endpoint = self._by_name[name]
         target = re.sub(r"\{(\w+)\}", lambda match: path[match[1]], endpoint.path) + query
         with as_deployed(endpoint) as made:
-            headers = {} if endpoint.method == "GET" else {"idempotency-key": new_id("key")}
-            reply = self._house.call(
-                endpoint.method, target, token=self._callers[who].token, body=body, headers=headers
-            )
+            token = self._callers[who].token
+            sent = {} if endpoint.method == "GET" else {"idempotency-key": new_id("key")} | (headers or {})
+            reply = self._house.call(endpoint.method, target, token=token, body=body, headers=sent)
         self.served.add(name)
         self.called |= made
         if reply.status >= 400:
@@ -409,8 +418,10 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     day.ask("get_user_history", "free", None, "?granularity=month", user_id=callers["free"].tenant)
     day.ask("get_organization_history", "service", org_id="org_1")
     price_a_day(day, callers["free"].tenant)
+    invoice_a_day(day, callers["free"].tenant, callers["pro"].tenant)
     _a_day_of_accounts(day, callers)
     tell_management(day)
+    settle_trades(day)
     day.ask("get_economics", "admin", None, "?granularity=month")
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})

@@ -8,6 +8,7 @@ UNLIMITED = {
     "/health": "health",
     "/metrics": "health",
     "/api/v2/providers/health": "health",
+    "/api/v1/billing/payments/webhook": "the card processor speaks, and signs what it says",
     "/api/v2/rentals/callbacks/{token}": "an instance speaks, not a caller",
     "/api/v2/providers/stream": "a browser comes back by itself: a bucket of its own (edge/streams.py)",
 }
@@ -18,6 +19,9 @@ AWAY_FROM_REDIS = {
     ("DELETE", "/api/v2/providers/config/integrations/{provider}"),
 }
 """They speak to a provider or to Secrets Manager, outside the VPC: tries are counted in the OffersTable."""
+
+TO_THE_PROCESSOR = {("POST", "/api/v1/billing/payment-methods")}
+"""It speaks to the card processor, outside the VPC: cards added are counted in the BillingTable."""
 
 OWN_THROTTLE = ("/api/v2/auth/", "/api/v2/admin/users", "/internal/v1/auth/", "/.well-known/")
 """Identity stands outside the VPC, away from Redis: tries are counted in its table."""
@@ -34,7 +38,7 @@ OUTSIDE = {
 @pytest.mark.parametrize("endpoint", endpoints(), ids=lambda one: f"{one.method} {one.path}")
 def test_every_route_of_offers_and_rentals_is_limited_but_health(endpoint: Endpoint) -> None:
     elsewhere = (
-        (endpoint.method, endpoint.path) in AWAY_FROM_REDIS | OUTSIDE | TO_KINESIS
+        (endpoint.method, endpoint.path) in AWAY_FROM_REDIS | OUTSIDE | TO_KINESIS | TO_THE_PROCESSOR
         or endpoint.path in UNLIMITED
         or endpoint.path.startswith(OWN_THROTTLE)
     )

@@ -51,6 +51,7 @@ from infra.local.providers import (
 from infra.local.providers.control import control_routes
 from infra.local.providers.faults import Faults
 from infra.local.providers.keys import STATE_VARIABLE
+from infra.local.providers.payments import Processor
 from infra.local.providers.rates import rates_routes
 from infra.local.providers.service import Call, Operation, Service
 from infra.local.providers.world import BOOT_SECONDS, World
@@ -119,7 +120,8 @@ def create_app(
         for service in SERVICES.values()
         for operation in service.operations
     ]
-    app = Starlette(routes=[*routes, *control_routes(world, faults, calls), *rates_routes(clock)])
+    processor = Processor(Path(directory) / "payments.json" if directory else None, clock)
+    app = Starlette(routes=[*routes, *control_routes(world, faults, calls), *rates_routes(clock), *processor.routes()])
     app.state.world = world
     app.state.faults = faults
     return app

@@ -9,6 +9,10 @@ from typing import Any
 STATE_VARIABLE = "SIMULATED_PROVIDERS_STATE"
 """Names the directory in which rented instances outlive a restart; without it they do not."""
 
+PAYMENTS_KEY = "local-payments-key"
+PAYMENTS_WEBHOOK_SECRET = "whsec_bG9jYWwtcGF5bWVudHMtd2ViaG9vay1zZWNyZXQtMDAx"  # noqa: S105
+"""What the simulated card processor and the house know of each other."""
+
 PLATFORM = "platform"
 CUSTOMER = "customer"
 

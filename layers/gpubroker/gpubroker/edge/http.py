@@ -6,6 +6,7 @@ The order is fixed (DESIGN §3, §5): who calls, whether that is enough (401, 40
 
 import os
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic
@@ -44,12 +45,15 @@ class Answer(Generic[Told]):
     """An answer with a status or headers of its own. `-> Answer[RentalView]` is how a route tells the API document.
 
     body: a model, a dict, a list, text, or bytes that are JSON already; None for no body.
+    binary: the body's bytes are no text (a PDF, what is compressed): they travel in base64, and the gateway hands them
+    on as bytes. Lambda answers 6 MB at most, which is 4.5 MB of such bytes.
     """
 
     body: Any = None
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = _JSON
+    binary: bool = False
 
 
 @dataclass(slots=True)
@@ -180,7 +184,7 @@ def _answered(route: Route, event: Event, headers: Mapping[str, str], call: _Cal
     result = route.function(**arguments)
     answer = result if isinstance(result, Answer) else Answer(result)
     status = answer.status or (204 if answer.body is None else route.status)
-    return _response(status, answer.body, answer.content_type, call, answer.headers)
+    return _response(status, answer.body, answer.content_type, call, answer.headers, binary=answer.binary)
 
 
 def _count(caller: Caller, call: _Call) -> None:
@@ -192,9 +196,13 @@ def _count(caller: Caller, call: _Call) -> None:
         )
 
 
-def _response(status: int, body: Any, content_type: str, call: _Call, headers: dict[str, str]) -> Response:
+def _response(
+    status: int, body: Any, content_type: str, call: _Call, headers: dict[str, str], *, binary: bool = False
+) -> Response:
     text: str
-    if body is None:
+    if binary:
+        text = b64encode(body).decode()
+    elif body is None:
         text = ""
     elif isinstance(body, bytes):
         text = body.decode()
@@ -216,7 +224,7 @@ def _response(status: int, body: Any, content_type: str, call: _Call, headers: d
         | call.headers
         | headers,
         "body": text,
-        "isBase64Encoded": False,
+        "isBase64Encoded": binary,
     }
 
 

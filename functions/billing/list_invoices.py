@@ -1,0 +1,32 @@
+"""GET /api/v1/billing/invoices"""
+
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Depends
+from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from gpubroker.billing.invoices.views import InvoicePage
+from gpubroker.composition import invoices as composition
+from gpubroker.edge import cursors
+from gpubroker.edge.caller import Caller, scoped
+from gpubroker.edge.http import serve
+
+router = Router()
+
+
+@router.get("/api/v1/billing/invoices", tags=["billing"], summary="An account's invoices, the latest period first")
+def list_invoices(
+    caller: Annotated[Caller, Depends(scoped("billing:read"))],
+    account_id: Annotated[str | None, Query(max_length=128)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=2048)] = None,
+) -> InvoicePage:
+    query = f"invoices of {account_id}"
+    before = cursors.decode(cursor, caller=caller, query=query)[0] if cursor else None
+    page, position = composition.invoice_desk().page(caller, account_id, limit, before)
+    onward = cursors.encode([position], caller=caller, query=query) if position else None
+    return page.model_copy(update={"next_cursor": onward})
+
+
+handler = serve(router)
