@@ -33,6 +33,7 @@ AWS_SERVICES = frozenset(
         "events",
         "kinesis",
         "lambda",
+        "s3",
         "secretsmanager",
         "sesv2",
         "sns",

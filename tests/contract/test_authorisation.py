@@ -11,6 +11,8 @@ from gpubroker.delivery.notifications.inbox import Inbox
 from gpubroker.delivery.notifications.notice import Kind, Notice
 from gpubroker.kernel.ids import new_id
 from gpubroker.kernel.time import utc_now
+from gpubroker.management.settlement.payouts.file import opened
+from gpubroker.management.settlement.payouts.files import BankFiles
 from gpubroker.usage.event import METRICS, Usage
 from gpubroker.usage.hour import Added, Hour, hour_of
 from gpubroker.usage.hours import StoredHours
@@ -96,6 +98,9 @@ class Things:
             "delivery_id": self.delivery_id,
             "order_id": ORDER["orderId"],
             "transaction_id": "txn-1",
+            "seller": "seller:acme",
+            "payout_id": "pay_1",
+            "file_id": "pof_1",
             "plan_id": "standard",
             "line": "1",
             "event_id": "evt-of-nobody",
@@ -165,8 +170,10 @@ def things(house: House, callers: Callers) -> Things:
     found.threshold_id = _made(house, "/api/v1/usage/thresholds", threshold, callers["admin"])["threshold_id"]
     integration, staff = "/api/management/integration", callers["service"]
     _made(house, f"{integration}/orders/update", ORDER, staff)
-    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1}
+    trade = {**ORDER, "transactionId": "txn-1", "fees": 0.1, "status": "completed"}
     _made(house, f"{integration}/transactions/update", trade, staff)
+    _made(house, f"{integration}/settlement/execute", {"transactionId": "txn-1"}, staff)
+    BankFiles().open(opened("pof_1", utc_now()))
     for kind in ("service", "admin"):
         found.clusters[kind] = f"of-{kind}"
         cluster = {"id": f"of-{kind}", "name": "one", "endpoint": "https://one.example.com", "region": "eu"}

@@ -27,7 +27,7 @@ from tests.contract.billing.day import price_a_day
 from tests.contract.billing.invoices_day import invoice_a_day
 from tests.contract.callers import PASSWORD, Callers
 from tests.contract.house import INTEGRATION_SECRETS, House, Reply, forget
-from tests.contract.management.day import tell_management
+from tests.contract.management.day import settle_trades, tell_management
 from tests.contract.market import OFFER_IDS
 from tests.contract.simulation import reachable
 from tests.contract.test_authorisation import metered, notified
@@ -421,6 +421,7 @@ def test_each_function_does_its_work_with_its_own_environment_and_permissions(
     invoice_a_day(day, callers["free"].tenant, callers["pro"].tenant)
     _a_day_of_accounts(day, callers)
     tell_management(day)
+    settle_trades(day)
     day.ask("get_economics", "admin", None, "?granularity=month")
 
     day.ask("change_password", "other", {"current_password": PASSWORD, "new_password": f"{PASSWORD}, again"})

@@ -122,7 +122,18 @@ def test_another_tenants_account_is_no_account(someone: Someone, as_role):  # (4
     assert refused.status_code == 403
 
 
-def test_an_organisations_budget_is_enforced_by_its_holds(someone: Someone, as_role):
+def alerts_told(cloud: LocalCloud, budget: str) -> list[str]:
+    """Which alerts of a budget were told, as the ledger notes it with the fact: `2026-05#ALERT#0500`."""
+    dynamodb = aws.client("dynamodb", cloud.environment["aws_endpoint_url"])
+    found = dynamodb.query(
+        TableName=cloud.environment["stack"]["outputs"]["LedgerTableName"],
+        KeyConditionExpression="pk = :budget",
+        ExpressionAttributeValues={":budget": {"S": f"{budget}#BUDGET"}},
+    )
+    return [item["sk"]["S"][7:] for item in found["Items"] if "#ALERT#" in item["sk"]["S"]]
+
+
+def test_an_organisations_budget_is_enforced_by_its_holds(cloud: LocalCloud, someone: Someone, as_role):
     _, ada = someone()
     bob_id, bob = someone()
     admin, service = as_role("admin"), as_role("service")
@@ -145,6 +156,8 @@ def test_an_organisations_budget_is_enforced_by_its_holds(someone: Someone, as_r
     told = ada.get(f"/api/v1/organizations/{org_id}").json()
     assert (told["members"], told["budget"]["held"], told["budget"]["remaining"]) == (2, 10, 0)
     assert bob.get(f"/api/v1/accounts/{org_id}/balance").json()["available"] == 990
+    told = eventually(lambda: alerts_told(cloud, org_id), lambda seen: len(seen) == 2, seconds=20)
+    assert told == ["#ALERT#0500", "#ALERT#1000"]
 
 
 def tell(cloud: LocalCloud, kind: str, deposit: dict[str, Any], **more: Any) -> None:

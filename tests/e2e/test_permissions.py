@@ -13,6 +13,7 @@ from tests.e2e.callers import cheapest, client, eventually, ready, rented
 from tests.e2e.receivers import Receiver, publish, receiving
 from tests.e2e.test_alerts import told, update
 from tests.e2e.test_ledger import at_the_books, the_jobs_do_their_work
+from tests.e2e.test_usage import usage_does_its_work
 from tests.faults.webhooks import change
 
 # As the engine, boto3 and Step Functions write it.
@@ -129,6 +130,7 @@ def test_the_main_job_works_with_every_role_enforced(playground: Path):
             _webhooks(environment, http, receiver)
         with at_the_books(cloud):
             the_jobs_do_their_work(environment["stack"]["outputs"])
+        usage_does_its_work(environment)
         with client(environment) as http:
             for path in ("/health", "/metrics", "/api/v2/providers/health", "/.well-known/jwks.json", "/", "/docs"):
                 assert http.get(path).is_success, path

@@ -3,6 +3,7 @@
 import time
 import uuid
 from datetime import UTC, datetime
+from typing import Any
 
 import boto3
 import pytest
@@ -41,6 +42,49 @@ def event(user_id: str, instance_id: str, end_ms: int, **metrics: float) -> dict
         "metrics": metrics,
         "period": {"start": moment_text(end_ms - 30_000), "end": moment_text(end_ms)},
     }
+
+
+def usage_does_its_work(environment: dict) -> None:
+    """Every function of usage, once: for the test of the roles, too."""
+    user_id, instance_id = environment["credentials"]["pro"]["user_id"], f"box-{uuid.uuid4().hex[:8]}"
+    now_ms = int(time.time() * 1000) // 30_000 * 30_000
+    outputs = environment["stack"]["outputs"]
+    with client(environment, "service") as http, client(environment, "admin") as admin:
+        assert http.post(EVENTS, json=event(user_id, instance_id, now_ms, gpu_seconds=30)).status_code == 202
+        yesterday = event(user_id, f"{instance_id}-old", now_ms - 86_400_000, gpu_seconds=30)
+        assert http.post(EVENTS, json=yesterday).status_code == 202
+        ways = [f"instances/{instance_id}/current", f"users/{user_id}/current"]
+        ways += [
+            f"{owner}/history?granularity={step}"
+            for owner in (f"instances/{instance_id}", f"users/{user_id}", "organizations/org_e2e")
+            for step in ("hour", "day", "month")
+        ]
+        for way in ways:
+            eventually(
+                lambda at=way: admin.get(f"/api/v1/usage/{at}").status_code, lambda told: told == 200, seconds=20
+            )
+        functions = _functions(environment)
+        for name in ("MeterRentalsFunctionName", "MakeTotalsFunctionName", "RedriveUsageFunctionName"):
+            told = functions.invoke(FunctionName=outputs[name])
+            assert "FunctionError" not in told, (name, told["Payload"].read())
+
+        def old() -> float:
+            points = admin.get(f"/api/v1/usage/users/{user_id}/history?granularity=day").json()["points"]
+            return sum(point["metrics"].get("gpu_seconds", 0) for point in points[:-1])
+
+        eventually(old, lambda seconds: seconds >= 30, seconds=20)
+        functions.invoke(FunctionName=outputs["MakeTotalsFunctionName"])
+        assert old() >= 30, "made anew, it is the same"
+
+
+def _functions(environment: dict) -> Any:
+    return boto3.client(
+        "lambda",
+        endpoint_url=environment["aws_endpoint_url"],
+        region_name=environment["region"],
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
 
 
 def test_events_that_a_service_sends_are_in_current_usage_and_in_history_once(environment, service, pro):
@@ -100,13 +144,7 @@ def test_a_rental_is_metered_for_exactly_the_seconds_it_is_charged_for(environme
     """421, 424, 454: beats while it runs, and what the beats could not see when it has ended."""
     outputs = environment["stack"]["outputs"]
     user_id = environment["credentials"]["pro"]["user_id"]
-    functions = boto3.client(
-        "lambda",
-        endpoint_url=environment["aws_endpoint_url"],
-        region_name=environment["region"],
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    functions = _functions(environment)
     with rented(pro, offer_id=cheapest(pro, "vastai")) as rental:
         path = f"/api/v2/rentals/{rental['rental_id']}"
         eventually(

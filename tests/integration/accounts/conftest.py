@@ -1,7 +1,7 @@
 """The accounts' API against moto: real handlers, callers as the edge would verify them, a clock of the test's."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import _lru_cache_wrapper
@@ -10,13 +10,16 @@ from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import botocore.client
 import pytest
+from moto import mock_aws
 
 from gpubroker.composition import accounts as composition
 from gpubroker.edge import http, rate_limits
 from gpubroker.kernel.caller import Caller, Plan, Role
 from gpubroker.ledger.book import Book
+from gpubroker.storage import table as storage_table
 
 READ, WRITE = "accounts:read", "accounts:write"
 ADA, BOB, CYD, EVE, ROOT = (f"usr_01J000000000000000000000{name}" for name in ("AD", "B0", "CY", "EV", "R0"))
@@ -128,9 +131,44 @@ class Api:
         return sorted(self.table.scan()["Items"], key=lambda item: (item["pk"], item["sk"]))
 
 
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Any]:
+    """The table, made once for the tests of a module: each of them finds it empty."""
+    with pytest.MonkeyPatch.context() as patch, mock_aws():
+        for name, value in {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}.items():
+            patch.setenv(name, value)
+        storage_table._shared.cache_clear()
+        attributes = ("pk", "sk", "gsi1pk", "gsi1sk")
+        dynamodb = boto3.resource("dynamodb", region_name="us-east-1")
+        yield dynamodb.create_table(
+            TableName="ledger",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in attributes],
+            KeySchema=_keys("pk", "sk"),
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": "gsi1",
+                    "KeySchema": _keys("gsi1pk", "gsi1sk"),
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
+        )
+        storage_table._shared.cache_clear()
+
+
+def _keys(hash_key: str, range_key: str) -> list[dict[str, str]]:
+    return [{"AttributeName": hash_key, "KeyType": "HASH"}, {"AttributeName": range_key, "KeyType": "RANGE"}]
+
+
 @pytest.fixture
-def api(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    table = make_table("ledger")
+def table(kept: Any) -> Iterator[Any]:
+    yield kept
+    for item in kept.scan()["Items"]:
+        kept.delete_item(Key={"pk": item["pk"], "sk": item["sk"]})
+
+
+@pytest.fixture
+def api(table: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     clock = Clock()
     ready = Api(clock, table, Book(clock=clock))
 

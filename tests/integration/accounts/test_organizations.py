@@ -6,9 +6,10 @@ import pytest
 
 from gpubroker.composition import accounts as composition
 from gpubroker.kernel.errors import Forbidden
+from gpubroker.ledger import payers
 from gpubroker.ledger.book import NewHold
 from gpubroker.ledger.payers import Payer
-from gpubroker.ledger.problems import AccountClosed, AccountNotFound, BudgetExceeded
+from gpubroker.ledger.problems import AccountClosed, AccountNotFound, BudgetExceeded, InsufficientFunds
 from tests.integration.accounts.conftest import ADA, BOB, CALLERS, CYD, EVE
 
 NOBODY = "usr_01J0000000000000000000000Z"
@@ -269,6 +270,7 @@ def test_a_budget_holds_under_many_at_once(api):
 def test_one_pays_from_ones_own_account_unless_told(api):
     assert payer_of(api, "ada") == Payer(ADA, ())
     assert payer_of(api, "agent") == Payer(ADA, ())
+    assert payers.payer_of(CALLERS["ada"], None) == Payer(ADA, ())
     assert payer_of(api, "ada", ADA) == payer_of(api, "ada", "me") == Payer(ADA, ())
     org_id = api.organization()
     assert payer_of(api, "agent", org_id) == Payer(org_id, ())
@@ -279,6 +281,17 @@ def test_one_pays_from_ones_own_account_unless_told(api):
         payer_of(api, "eve", org_id)
     with pytest.raises(Forbidden):
         payer_of(api, "service", org_id)
+
+
+def test_the_account_of_who_rents_is_opened_by_it(api):
+    """Also before anybody told that they registered: then the money is lacking, and not the account."""
+    with pytest.raises(InsufficientFunds):
+        hold(api, "ada", None, 1, "ren_1")
+    assert api.balance(ADA) == (0, 0, 0)
+    assert api("get_balance", "service", BOB).status == 404
+    api.calls.clear()
+    payer_of(api, "ada")
+    assert api.calls == ["GetItem"]
 
 
 def test_a_user_makes_so_many_organisations_and_no_more(api, monkeypatch):

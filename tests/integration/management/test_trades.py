@@ -21,10 +21,9 @@ from gpubroker.management.transaction import (
     TransactionOfAnother,
     TransactionUpdate,
     new_transaction,
-    settled_on,
 )
 from gpubroker.management.volumes import Volumes
-from gpubroker.storage.transaction import StaleVersion, Writes
+from gpubroker.storage.transaction import StaleVersion
 from gpubroker.storage.transaction import transaction as writing
 from tests.unit.management.making import NOW, TERMS, USD, told_order, told_trade
 
@@ -127,13 +126,14 @@ def test_settlement_moves_a_transaction_with_whatever_belongs_to_it(trades: Trad
     tell_trade(trades, told_trade(TransactionStatus.COMPLETED))
     volumes = Volumes()
 
-    def count(tx: Writes, trade: Transaction) -> None:
-        volumes.add(tx, trade.user_id, "buyer", trade.amount, at=NOW)
-        volumes.add(tx, trade.seller_id, "seller", trade.amount, at=NOW)
-
     def to(status: TransactionStatus) -> Transaction:
-        also = count if status is TransactionStatus.SETTLED else None
-        return trades.settle("txn-1", lambda trade: settled_on(trade, status, now=NOW), also=also)
+        with writing(_item()) as tx:
+            before = trades.transaction("txn-1")
+            after = trades.add_settlement_move(tx, "usr_1", "txn-1", status, now=NOW)
+            if status is TransactionStatus.SETTLED and after.version != before.version:
+                volumes.add(tx, after.user_id, "buyer", after.amount, at=NOW)
+                volumes.add(tx, after.seller_id, "seller", after.amount, at=NOW)
+        return after
 
     for status in (TransactionStatus.SETTLING, TransactionStatus.SETTLED, TransactionStatus.SETTLED):
         assert to(status).status is status

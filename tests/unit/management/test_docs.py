@@ -19,7 +19,12 @@ def test_every_state_is_explained(status: OrderStatus | TransactionStatus) -> No
 
 def test_every_alarm_is_explained() -> None:
     alarms = [name for name, told in RESOURCES.items() if told["Type"] == "AWS::CloudWatch::Alarm"]
-    explained = set(re.findall(r"^\| (\w+) \|", PAGE, re.MULTILINE))
+    pages = [
+        PAGE,
+        *((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in ("settlement", "economics")),
+    ]
+    explained = set(re.findall(r"^\| (\w+) \||`(\w+)` rings", "\n".join(pages), re.MULTILINE))
+    explained = {name for found in explained for name in found}
     assert set(alarms) - {"ServerErrors"} <= explained
 
 

@@ -149,6 +149,25 @@ def test_an_hour_of_many_small_batches_stays_small_and_whole() -> None:
     assert take(kept, records(again)).repeated == 120
 
 
+def test_an_hour_that_is_full_takes_no_more_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would grow over what an item may hold, and every batch with it would fail for ever."""
+    monkeypatch.setattr("gpubroker.usage.hour.MOST_BYTES", 400)
+    kept = Kept()
+    for slot in range(10):
+        account = take(kept, records([usage(slot * 30)]))
+    assert (account.conflicts, account.failed) == (1, None)
+    assert "the hour is full" in kept.hours[BOX].conflicts
+
+
+def test_an_event_a_second_fits_into_an_hour() -> None:
+    kept = Kept()
+    for at in range(0, 3600, 60):
+        events = [usage(at + second, 1, event_id=f"{at + second:064d}", memory_gb=second) for second in range(60)]
+        assert take(kept, records(events)).counted == 60
+    stored = kept.hours[BOX]
+    assert len(stored.periods) + len(stored.ids) + sum(map(len, stored.pieces)) < 300_000
+
+
 def test_another_writer_costs_a_second_look_and_no_event() -> None:
     class Beaten(Kept):
         def write(self, hours: Mapping[HourKey, Stored]) -> Mapping[HourKey, Exception | None]:

@@ -97,6 +97,7 @@ def test_the_seeds_event_is_taken_to_the_letter() -> None:
         (between("2026-07-15T14:30:00Z", "2026-07-15T14:30:00Z"), "period.end"),
         (between("2026-07-15T14:30:00Z", "2026-07-15T14:29:30Z"), "period.end"),
         (between("2026-07-15T13:00:00Z", "2026-07-15T14:00:00.001Z"), "period"),
+        (between("2026-07-15T14:00:00Z", "2026-07-15T14:00:00.999Z"), "period"),
         (between("2026-07-15T14:29:30+02:00", "2026-07-15T14:30:00Z"), "period.start"),
         (between("2026-07-15 14:29:30Z", "2026-07-15T14:30:00Z"), "period.start"),
         (between("2026-07-15T14:29:30", "2026-07-15T14:30:00Z"), "period.start"),

@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +18,7 @@ from gpubroker.usage.ports import Running, Stretch
 from infra.rules.templates import ROOT, definition, resources
 from tests.unit.rentals.lives import DEPLOYMENT, NOW, RENTAL_ID, TERMS, after, asked, made, ready
 
+SAMPLE = ROOT / "events" / "rentals" / "RentalEnded.v1.json"
 Metered = Callable[..., list[Running]]
 
 
@@ -70,9 +71,19 @@ def test_an_end_and_another_term_are_as_they_are_charged(running: Metered) -> No
     assert seconds(one) == charged_seconds(ended.members[0], after(hours=3)) == 90 * 60
 
 
+def test_what_an_organisation_pays_for_is_its_usage(running: Metered) -> None:
+    """430: told alike while it runs and when it has ended, so that the same period never says two things."""
+    for payer, org_id in (("org_1", "org_1"), ("usr_1", None), (None, None)):
+        (one,) = running(replace(ready(), payer=payer))
+        sample = json.loads(SAMPLE.read_text(encoding="utf-8"))["detail"]
+        sample["data"]["account_id"] = payer
+        (ended,) = instances_of(sample)
+        assert one.org_id == ended.org_id == org_id
+
+
 def test_what_rental_ended_tells_is_what_is_made_up() -> None:
     """The very sample that rentals publish."""
-    sample = json.loads(Path("events/rentals/RentalEnded.v1.json").read_text(encoding="utf-8"))["detail"]
+    sample = json.loads(SAMPLE.read_text(encoding="utf-8"))["detail"]
     (one,) = instances_of(sample)
     (line,) = sample["data"]["lines"]
     assert one.instance_id == f"{sample['rental_id']}.{line['member_id']}"

@@ -117,7 +117,7 @@ def payers() -> "Payers":
     from gpubroker.ledger.payers import Payers
     from gpubroker.ledger.personal import PersonalBudgets
 
-    return Payers(organizations=Organizations(), personal=PersonalBudgets())
+    return Payers(organizations=Organizations(), personal=PersonalBudgets(), opened=_book().open)
 
 
 @cache

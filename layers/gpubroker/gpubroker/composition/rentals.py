@@ -173,9 +173,6 @@ class _Funds:
         found = accounts.payers().payer_of(caller, account_id, now=utc_now())
         return Payer(found.account_id, found.budgets)
 
-    def open(self, payer: "Payer") -> None:
-        _book().open(payer.account_id)
-
     def hold(self, tx: "Writes", rental_id: str, payer: "Payer", amount: int) -> None:
         from gpubroker.ledger.holds import NewHold
 

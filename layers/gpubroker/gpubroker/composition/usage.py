@@ -112,6 +112,7 @@ class _RunningRentals:
 
 
 def _running_of(rental: "Rental", member: "Member") -> "Running":
+    from gpubroker.usage.ended import organisation_of
     from gpubroker.usage.ports import Running, Stretch
 
     def ms(moment: "datetime") -> int:
@@ -125,7 +126,7 @@ def _running_of(rental: "Rental", member: "Member") -> "Running":
     return Running(
         instance_id=f"{rental.rental_id}.{member.member_id}",
         user_id=rental.tenant,
-        org_id=None,
+        org_id=organisation_of(rental.payer),
         gpu_count=member.offer.gpu_count,
         stretches=tuple(stretches),
     )

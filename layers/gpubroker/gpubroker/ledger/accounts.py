@@ -25,7 +25,8 @@ FEES = "house:fees"
 CLEARING = "house:clearing"
 CREDITS = "house:credits"
 ADJUSTMENTS = "house:adjustments"
-HOUSE_ACCOUNTS = (FEES, CLEARING, CREDITS, ADJUSTMENTS)
+RECEIVABLES = "house:receivables"
+HOUSE_ACCOUNTS = (FEES, CLEARING, CREDITS, ADJUSTMENTS, RECEIVABLES)
 
 
 class Kind(StrEnum):

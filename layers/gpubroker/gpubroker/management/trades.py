@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pynamodb.exceptions import DoesNotExist
@@ -14,7 +15,8 @@ from gpubroker.kernel.money import MicroUsd
 from gpubroker.management import facts
 from gpubroker.management.items import ByCreation, OrderItem, OwnerItem, TransactionItem, order_pk, transaction_pk
 from gpubroker.management.order import Order, OrderOfAnother, with_trade
-from gpubroker.management.transaction import Transaction, TransactionOfAnother, counted
+from gpubroker.management.states import TransactionStatus
+from gpubroker.management.transaction import Transaction, TransactionOfAnother, counted, settled_on
 from gpubroker.storage import idempotency as stored
 from gpubroker.storage.outbox import outbox_item
 from gpubroker.storage.transaction import StaleVersion, Writes, transaction
@@ -148,31 +150,19 @@ class Trades:
 
         return self._again_while_stale(transaction_id, attempt)
 
-    def settle(
-        self,
-        transaction_id: str,
-        rule: Callable[[Transaction], Transaction],
-        *,
-        also: Callable[[Writes, Transaction], None] | None = None,
+    def add_settlement_move(
+        self, tx: Writes, user_id: str, transaction_id: str, status: TransactionStatus, *, now: datetime
     ) -> Transaction:
-        """A move of settlement (transaction.settled_on): read, apply, write with its fact and whatever `also` adds to
-        the same write. A rule that changes nothing writes nothing, and `also` is not asked.
+        """A move of settlement (transaction.settled_on) with its fact, as part of a larger transaction, which fails
+        with StaleVersion when another writer was first. A move that was made before adds nothing.
 
-        Raises TransactionNotFound, and what the rule and `also` raise.
+        Raises TransactionNotFound, IllegalMove.
         """
-
-        def attempt() -> Transaction:
-            before = self.transaction(transaction_id)
-            after = rule(before)
-            if after is before:
-                return after
-            with transaction(TransactionItem) as tx:
-                after = _put_transaction(tx, before, after)
-                if also is not None:
-                    also(tx, after)
-            return after
-
-        return self._again_while_stale(transaction_id, attempt)
+        before = self.transaction_of(user_id, transaction_id)
+        if before is None:
+            raise TransactionNotFound(f"There is no transaction {transaction_id}.")
+        after = settled_on(before, status, now=now)
+        return after if after is before else _put_transaction(tx, before, after)
 
     def _again_while_stale(self, what: str, attempt: Callable[[], T]) -> T:
         for number in range(_TRIES):

@@ -156,9 +156,6 @@ class Funds(Protocol):
     def payer_of(self, caller: Caller, account_id: str | None) -> Payer:
         """Who pays: the caller's own account, or the one that is named. Raises NotFound, Forbidden."""
 
-    def open(self, payer: Payer) -> None:
-        """Open the payer's account where it is not open yet; a hold on one that is not raises NotFound."""
-
     def hold(self, tx: "Writes", rental_id: str, payer: Payer, amount: MicroUsd) -> None: ...
 
     def adjust(self, tx: "Writes", rental_id: str, account_id: str, amount: MicroUsd) -> None:

@@ -102,14 +102,7 @@ class Desk:
             now=now,
             payer=payer.account_id if payer else None,
         )
-        try:
-            self._rentals.create(rental, facts, payer=payer, idempotency=idempotency, answer=self._stored)
-        except NotFound:
-            if payer is None:
-                raise
-            # Nobody ever paid anything into it: once it is there, the answer says what is missing.
-            self._funds.open(payer)
-            self._rentals.create(rental, facts, payer=payer, idempotency=idempotency, answer=self._stored)
+        rental = self._rentals.create(rental, facts, payer=payer, idempotency=idempotency, answer=self._stored)
         return self._view(rental)
 
     def rental_of(self, caller: Caller, rental_id: str) -> RentalView:

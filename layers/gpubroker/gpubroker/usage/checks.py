@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from gpubroker.usage.event import HOUR_MS, LONGEST_MS, METRICS, UNIT, Usage
+from gpubroker.usage.event import HOUR_MS, LONGEST_MS, METRICS, SHORTEST_MS, UNIT, Usage
 from gpubroker.usage.stream import Unreadable, columns_of, series_and_time
 
 FUTURE_MS = 5 * 60 * 1000
@@ -62,7 +62,7 @@ def _checked(columns: dict[str, Any]) -> Checked:
     if type(received) is not int or not count or set(map(type, starts)) != _INTS:
         raise Unreadable("moments that are no whole numbers")
     shortest, longest = min(lengths), max(lengths)
-    if shortest <= 0 or longest > LONGEST_MS:
+    if shortest < SHORTEST_MS or longest > LONGEST_MS:
         raise Unreadable("a period that is no period")
     # Up to an hour of a late event's period lies before its timestamp.
     if min(starts) < received - LATE_MS - LONGEST_MS or max(starts) + shortest > received + FUTURE_MS:

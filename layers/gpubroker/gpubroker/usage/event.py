@@ -32,7 +32,8 @@ METRICS = (
 UNIT = 1_000_000
 HOUR_MS = 3_600_000
 LONGEST_MS = HOUR_MS
-"""The longest period of one event."""
+SHORTEST_MS = 1000
+"""The longest and the shortest period of one event: an hour holds 3,600 at most."""
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|\+00:00)")
 

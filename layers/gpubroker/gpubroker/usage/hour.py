@@ -25,6 +25,8 @@ from gpubroker.usage.pieces import Piece, as_one, events_of, packed_piece, rows_
 IS_LEVEL = tuple(name in LEVELS for name in METRICS)
 MOST_PIECES = 24
 """Pieces of an hour before they are made one."""
+MOST_BYTES = 300_000
+"""Of an hour's events as they are kept: DynamoDB takes items of 400 KB. 3,600 events, one a second, are 130 KB."""
 MOST_CONFLICTS = 20
 """Conflicts of an hour that are remembered."""
 
@@ -120,6 +122,10 @@ class Hour:
     def add(self, piece: Piece, told: Added) -> None:
         """Add a piece whose values are right, with starts that are counted from the hour."""
         starts, lengths = piece[2], piece[3]
+        if len(self.pieces) > 1 and sum(map(len, self.pieces)) > MOST_BYTES:
+            told.conflicts += len(starts)
+            self._remember("the hour is full")
+            return
         many = lengths if isinstance(lengths, list) else [lengths] * len(starts)
         behind = self.starts[-1] + self.lengths[-1] if self.starts else 0
         in_order = starts[0] >= behind and (
@@ -238,7 +244,9 @@ class Hour:
     def _refuse(self, event: Usage, why: str, told: Added) -> None:
         told.conflicts += 1
         end = event.start_ms + event.length_ms
-        line = f"{event.event_id or ''} {event.start_ms}-{end} {why}".strip()
+        self._remember(f"{event.event_id or ''} {event.start_ms}-{end} {why}".strip())
+
+    def _remember(self, line: str) -> None:
         if line not in self.conflicts and len(self.conflicts) < MOST_CONFLICTS:
             self.conflicts.append(line)
             self.changed = True

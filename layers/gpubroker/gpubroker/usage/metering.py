@@ -24,7 +24,7 @@ from pynamodb.exceptions import DoesNotExist, PynamoDBException
 from gpubroker.messaging.log import logger
 from gpubroker.storage.transaction import lost_condition
 from gpubroker.usage.aggregation import Hours
-from gpubroker.usage.event import HOUR_MS, METRICS, UNIT, Usage
+from gpubroker.usage.event import HOUR_MS, METRICS, SHORTEST_MS, UNIT, Usage
 from gpubroker.usage.hour import Hour, hour_of
 from gpubroker.usage.items import CursorItem
 from gpubroker.usage.ports import Running, RunningRentals, Stretch
@@ -142,10 +142,10 @@ def _uncounted(event: Usage, hour: Hour) -> Iterator[Usage]:
         begin = hour.hour_ms + start
         if begin + length <= at or begin >= end:
             continue
-        if begin > at:
+        if begin - at >= SHORTEST_MS:
             yield _part(event, at, begin)
         at = max(at, begin + length)
-    if at < end:
+    if end - at >= SHORTEST_MS:
         yield _part(event, at, end)
 
 

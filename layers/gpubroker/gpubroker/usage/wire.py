@@ -3,7 +3,7 @@
 from typing import Any
 
 from gpubroker.usage.checks import FUTURE_MS, LATE_DAYS, LATE_MS
-from gpubroker.usage.event import LONGEST_MS, METRICS, UNIT, Usage, moment_ms
+from gpubroker.usage.event import LONGEST_MS, METRICS, SHORTEST_MS, UNIT, Usage, moment_ms
 from gpubroker.usage.requests import UsageEvent
 
 MOST_CORES = 4096
@@ -30,6 +30,8 @@ def usage_of(sent: UsageEvent) -> Usage:
     length = end - start
     if length <= 0:
         raise Refused("period.end", "must be after period.start")
+    if length < SHORTEST_MS:
+        raise Refused("period", "is shorter than a second")
     if length > LONGEST_MS:
         raise Refused("period", "is longer than an hour; send an event for each part of it")
     if not start <= stamp <= end + LONGEST_MS:

@@ -8,10 +8,11 @@ import pytest
 
 from gpubroker.usage.history import History
 from gpubroker.usage.items import hour_text
+from gpubroker.usage.pending import mark, pending_pk
 from gpubroker.usage.thresholds.resources import Period
 from gpubroker.usage.thresholds.threshold import Span
 from gpubroker.usage.thresholds.totals import CountedTotals
-from gpubroker.usage.totals import Totals, mark, pending_pk
+from gpubroker.usage.totals import Totals
 from tests.integration.usage.conftest import count
 from tests.unit.usage.folding import NOON, usage
 

@@ -107,6 +107,7 @@ class AccountDesk:
         opening = self._access.to(caller, account_id, Right.FUND)
         if not opening.own:
             raise Forbidden("Budgets of organisations are set at /api/v1/organizations; a user's by the user alone.")
+        self._register.account(opening.account_id, own=True)
         self._personal.set(opening.account_id, wanted.budget.budget() if wanted.budget else None)
         return self.account_of(caller, account_id)
 

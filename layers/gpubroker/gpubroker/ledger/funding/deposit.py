@@ -89,6 +89,12 @@ def failed(deposit: Deposit, payment_id: str, detail: str, now: datetime) -> Dep
     return replace(deposit, state=DepositState.FAILED, payment_id=payment_id, detail=detail, changed_at=now)
 
 
+def unclaimed(deposit: Deposit, payment_id: str, now: datetime) -> Deposit:
+    """The money came, and the account takes none any more."""
+    detail = "The account is closed. The money is kept, and given back by an administrator."
+    return replace(deposit, state=DepositState.FAILED, payment_id=payment_id, detail=detail, changed_at=now)
+
+
 def refunded(deposit: Deposit, amount: MicroUsd, now: datetime) -> Deposit:
     """The money went back to where it came from."""
     return replace(deposit, credited=deposit.credited - amount, detail="The payment was refunded.", changed_at=now)

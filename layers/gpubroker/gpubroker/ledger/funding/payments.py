@@ -4,7 +4,7 @@ A payment is credited exactly once: the transfer's id is made of the payment's, 
 deposit's new state.
 """
 
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
 from gpubroker.kernel.ids import named_id
@@ -13,7 +13,7 @@ from gpubroker.kernel.time import Clock
 from gpubroker.ledger.accounts import ADJUSTMENTS, CLEARING, CURRENCY
 from gpubroker.ledger.book import Book, Leg, Transfer
 from gpubroker.ledger.funding import deposit as rules
-from gpubroker.ledger.funding.deposit import DepositNotFound
+from gpubroker.ledger.funding.deposit import Deposit, DepositNotFound
 from gpubroker.ledger.funding.store import Deposits
 from gpubroker.ledger.problems import AccountClosed, AccountNotFound, ReversalExceedsTransfer, TransferExists
 from gpubroker.storage.transaction import Writes
@@ -55,33 +55,34 @@ class Payments:
         return "processing"
 
     def _succeeded(self, payment_id: str, account_id: str, deposit_id: str | None, amount: MicroUsd) -> str:
-        transfer = _transfer("deposit", payment_id, account_id, account_id, deposit_id, amount)
         now = self._clock()
-
-        def credit(tx: Writes) -> object:
-            return self._book.add_transfer(tx, transfer)
-
+        transfer = _transfer("deposit", payment_id, account_id, account_id, deposit_id, amount)
         try:
-            if deposit_id is not None:
-                try:
-                    self._deposits.change(
-                        account_id,
-                        deposit_id,
-                        lambda one: rules.completed(one, payment_id, amount, now),
-                        also=credit,
-                    )
-                    return "credited"
-                except DepositNotFound:
-                    pass  # the money is here all the same
-            self._book.transfer(transfer)
+            self._booked(transfer, account_id, deposit_id, lambda one: rules.completed(one, payment_id, amount, now))
         except TransferExists:
             return "already-booked"
         except (AccountClosed, AccountNotFound):
             # Nobody's account takes it: it stands in the books until an administrator gives it back.
-            self._book.transfer(_transfer("deposit-unclaimed", payment_id, ADJUSTMENTS, account_id, deposit_id, amount))
-            self._unclaimed(payment_id, account_id, deposit_id)
+            transfer = _transfer("deposit-unclaimed", payment_id, ADJUSTMENTS, account_id, deposit_id, amount)
+            self._booked(transfer, account_id, deposit_id, lambda one: rules.unclaimed(one, payment_id, now))
             return "unclaimed"
         return "credited"
+
+    def _booked(
+        self, transfer: Transfer, account_id: str, deposit_id: str | None, rule: Callable[[Deposit], Deposit]
+    ) -> None:
+        """Post the transfer, and the deposit's new state with it. Raises TransferExists."""
+
+        def post(tx: Writes) -> object:
+            return self._book.add_transfer(tx, transfer)
+
+        if deposit_id is not None:
+            try:
+                self._deposits.change(account_id, deposit_id, rule, also=post)
+                return
+            except DepositNotFound:
+                pass  # nobody asked for it here; the money came all the same
+        self._book.transfer(transfer)
 
     def _refunded(self, payment_id: str, account_id: str, deposit_id: str | None, amount: MicroUsd) -> str:
         """Take back what the payment brought. What is spent already cannot be taken: that goes to the queue of
@@ -101,14 +102,6 @@ class Payments:
         except (TransferExists, ReversalExceedsTransfer):
             return "already-booked"  # also where an administrator took it back by hand
         return "refunded"
-
-    def _unclaimed(self, payment_id: str, account_id: str, deposit_id: str | None) -> None:
-        """Tell who asked for the deposit."""
-        if deposit_id is None:
-            return
-        now, detail = self._clock(), "The account is closed. The money is kept, and given back by an administrator."
-        with suppress(DepositNotFound):
-            self._deposits.change(account_id, deposit_id, lambda one: rules.failed(one, payment_id, detail, now))
 
 
 def _transfer(
