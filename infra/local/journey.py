@@ -108,6 +108,7 @@ class _Person:
         )
         rental: dict[str, Any] = answer.json()
         self.say(f"{answer.status_code} {rental['rental_id']} {rental['status']}; look at {answer.headers['location']}")
+        self.say(f"${rental['held']:,.4f} are held of the ${self._balance()['posted']:,.4f} on the account")
         rental = self._watch(rental, until=("ready", *OVER))
         if rental["status"] != "ready":
             raise Trouble(f"The rental became {rental['status']}: {rental.get('failure')}.", "See .local/logs.")
@@ -126,6 +127,7 @@ class _Person:
 
     def leave(self, rental: dict[str, Any]) -> dict[str, Any]:
         self.title("Ending it")
+        before = self._balance()["posted_micros"]
         asked = self._send("DELETE", f"/api/v2/rentals/{rental['rental_id']}")
         self.say(f"{asked.status_code} end asked for")
         rental = self._watch(rental, until=OVER)
@@ -134,6 +136,9 @@ class _Person:
             f"final cost ${rental['final_cost']:.6f} for {seconds} s at"
             f" ${rental['members'][0]['price_per_hour']:.4f} an hour ({rental['final_cost_micros']} micro-dollars)"
         )
+        balance = self._balance()
+        paid = before - balance["posted_micros"]
+        self.say(f"{paid} micro-dollars left the account; ${balance['available']:,.6f} are available")
         return rental
 
     # ------------------------------------------------------------ how
@@ -160,6 +165,10 @@ class _Person:
             if time.monotonic() > deadline:
                 raise Trouble(f"The rental is still {status} after {WITHIN_SECONDS:.0f} s.", "See .local/logs.")
             time.sleep(LOOK_EVERY_SECONDS)
+
+    def _balance(self) -> dict[str, Any]:
+        balance: dict[str, Any] = self._ask("GET", "/api/v1/accounts/me/balance")
+        return balance
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         return self._send(method, path, **more).json()

@@ -188,7 +188,16 @@ def test_the_journey_that_make_run_prints_goes_through(environment, offer):
     rental = journey.play(environment, say=lines.append)
     text = "\n".join(lines)
     assert rental["status"] == "ended"
-    for told in (f"offers of {len(SLUGS)} providers", "cheapest:", "TOPSIS", "workflow", "ssh -p", "final cost $"):
+    for told in (
+        f"offers of {len(SLUGS)} providers",
+        "cheapest:",
+        "TOPSIS",
+        "workflow",
+        "ssh -p",
+        "are held of",
+        "final cost $",
+        "left the account",
+    ):
         assert told in text, text
 
 
