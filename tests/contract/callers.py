@@ -43,6 +43,13 @@ def _login(house: House, email: str) -> Person:
     return Person(tokens["access_token"], tokens["user_id"])
 
 
+def somebody(house: House, name: str) -> str:
+    """One more user, of the free plan; their id."""
+    email = f"{name}@example.com"
+    _made(house, "POST", "/api/v2/auth/register", {"email": email, "password": PASSWORD})
+    return _login(house, email).tenant
+
+
 def _user(house: House, kind: str, admin: str, plan: str) -> Person:
     email = f"{kind}@example.com"
     _made(house, "POST", "/api/v2/auth/register", {"email": email, "password": PASSWORD})

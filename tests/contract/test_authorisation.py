@@ -18,7 +18,7 @@ from gpubroker.usage.hour import Added, Hour, hour_of
 from gpubroker.usage.hours import StoredHours
 from infra.openapi import endpoints
 from tests.contract.billing.things import billed
-from tests.contract.callers import KINDS, PASSWORD, Callers, Person
+from tests.contract.callers import KINDS, PASSWORD, Callers, Person, somebody
 from tests.contract.house import House, Reply
 from tests.contract.market import OFFER_IDS
 
@@ -140,7 +140,8 @@ ORDER: dict[str, Any] = {"orderId": "ord-1", "userId": "usr_1", "status": "pendi
 @pytest.fixture(scope="module")
 def things(house: House, callers: Callers) -> Things:
     """A rental and a key for everybody who may have one."""
-    found = Things(user_id=callers["other"].tenant)
+    # Administrators change a user of their own: whose plan changes has to log in again, half a minute later at most.
+    found = Things(user_id=somebody(house, "changed"))
     found.accounts = {
         kind: person.tenant for kind, person in callers.items() if kind not in ("anonymous", "other", "service")
     }
