@@ -13,8 +13,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto import mock_aws
 
+from gpubroker.messaging import aside
 from gpubroker.storage import table as storage_table
-from gpubroker.usage import aside, pending, sink, totals
+from gpubroker.usage import pending, sink, totals
 from gpubroker.usage.aggregation import Aggregation
 from gpubroker.usage.changes import note_changes
 from gpubroker.usage.event import METRICS, UNIT
@@ -118,7 +119,7 @@ def aws() -> Iterator[None]:
 def _forget() -> None:
     storage_table._shared.cache_clear()
     sink._client.cache_clear()
-    aside._client.cache_clear()
+    aside.client.cache_clear()
     pending._marked.clear()
 
 

@@ -9,8 +9,8 @@ import boto3
 import pytest
 from botocore.client import BaseClient
 
+from gpubroker.messaging import aside
 from gpubroker.messaging.price_stream import packed
-from gpubroker.prices import aside
 from tests.unit.prices.changing import NOW_MS
 
 REGION = "us-east-1"
@@ -23,11 +23,11 @@ def table(make_table: Any) -> Any:
 
 @pytest.fixture
 def queue(aws: None, monkeypatch: pytest.MonkeyPatch) -> str:
-    aside._client.cache_clear()
+    aside.client.cache_clear()
     url = boto3.client("sqs", region_name=REGION).create_queue(QueueName="unread")["QueueUrl"]
     monkeypatch.setenv("UNREAD_PRICES_QUEUE_URL", url)
     yield url
-    aside._client.cache_clear()
+    aside.client.cache_clear()
 
 
 @pytest.fixture

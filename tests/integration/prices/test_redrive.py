@@ -7,7 +7,7 @@ import boto3
 import pytest
 
 from gpubroker.messaging.price_stream import packed
-from gpubroker.prices.aside import Queue, Redrive
+from gpubroker.prices import aside
 from gpubroker.prices.detection import Detection
 from gpubroker.prices.states import StoredStates
 from tests.integration.prices.conftest import REGION, clock, record
@@ -36,19 +36,19 @@ def told(facts):
 
 def test_a_record_that_a_newer_version_can_read_is_redriven_once(table, queue, facts):
     """Its clock was ahead, say: some minutes later it is none that lies."""
-    early = Detection(StoredStates(), Queue(), lambda: NOW_MS - 3_600_000)
+    early = Detection(StoredStates(), aside.queue(), lambda: NOW_MS - 3_600_000)
     early.take([record(7, change("a"), change("b"))])
     assert (told(facts), waiting(queue)) == ([], 1)
-    assert Redrive(StoredStates(), clock, Queue()).run() == {"done": 1, "stay": 0}
+    assert aside.redrive(StoredStates(), clock).run() == {"done": 1, "stay": 0}
     assert (told(facts), waiting(queue)) == (["a", "b"], 0)
 
 
 def test_what_is_still_no_change_stays_in_the_queue(table, queue, facts):
     poison = base64.b64encode(b"poison").decode()
     broken = {"eventID": "shardId-0:1", "kinesis": {"sequenceNumber": "1", "data": poison}}
-    Detection(StoredStates(), Queue(), clock).take([broken, record(2, change("a"))])
+    Detection(StoredStates(), aside.queue(), clock).take([broken, record(2, change("a"))])
     assert told(facts) == ["a"]
-    assert Redrive(StoredStates(), clock, Queue()).run() == {"done": 0, "stay": 1}
+    assert aside.redrive(StoredStates(), clock).run() == {"done": 0, "stay": 1}
     assert waiting(queue) == 1
 
 
@@ -63,7 +63,7 @@ def test_a_batch_that_was_given_up_is_read_from_the_stream(table, queue, stream,
     boto3.client("sqs", region_name=REGION).send_message(
         QueueUrl=queue, MessageBody=json.dumps({"KinesisBatchInfo": batch})
     )
-    assert Redrive(StoredStates(), clock, Queue()).run() == {"done": 1, "stay": 0}
+    assert aside.redrive(StoredStates(), clock).run() == {"done": 1, "stay": 0}
     assert told(facts) == ["b", "c"]
 
 
@@ -73,6 +73,6 @@ def test_a_message_that_cannot_even_be_looked_up_stays_and_costs_the_others_noth
     batch = {"shardId": "shardId-000000000099", "startSequenceNumber": "1", "endSequenceNumber": "2"}
     for body in ({"KinesisBatchInfo": batch | {"streamArn": stream}}, {"who": "knows"}):
         client.send_message(QueueUrl=queue, MessageBody=json.dumps(body))
-    Detection(StoredStates(), Queue(), lambda: NOW_MS - 3_600_000).take([record(7, change("a"))])
-    assert Redrive(StoredStates(), clock, Queue()).run() == {"done": 1, "stay": 2}
+    Detection(StoredStates(), aside.queue(), lambda: NOW_MS - 3_600_000).take([record(7, change("a"))])
+    assert aside.redrive(StoredStates(), clock).run() == {"done": 1, "stay": 2}
     assert (told(facts), waiting(queue)) == (["a"], 2)

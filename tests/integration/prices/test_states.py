@@ -2,7 +2,7 @@
 
 import pytest
 
-from gpubroker.prices.aside import Queue
+from gpubroker.prices.aside import queue as unread
 from gpubroker.prices.averages import Averages
 from gpubroker.prices.detection import Detection
 from gpubroker.prices.detector import MINUTE_MS
@@ -14,7 +14,7 @@ from tests.unit.prices.changing import NOW_MS, change
 
 @pytest.fixture
 def detection(table, queue):
-    return Detection(StoredStates(), Queue(), clock)
+    return Detection(StoredStates(), unread(), clock)
 
 
 def told(facts):
@@ -33,17 +33,17 @@ def test_what_comes_again_in_other_batches_and_processes_changes_nothing(detecti
     detection.take([record(1, *changes[:30])])
     before = len(table.scan()["Items"])
     for start, end in ((0, 30), (10, 25), (0, 1)):
-        again = Detection(StoredStates(), Queue(), clock).take([record(1, *changes[start:end])])
+        again = Detection(StoredStates(), unread(), clock).take([record(1, *changes[start:end])])
         assert (again.changes, again.repeated) == (0, end - start)
     assert len(table.scan()["Items"]) == before
-    Detection(StoredStates(), Queue(), clock).take([record(2, *changes[20:])])
+    Detection(StoredStates(), unread(), clock).take([record(2, *changes[20:])])
     assert sorted(told(facts)) == sorted(one["event_id"] for one in changes)
 
 
 def test_the_statistics_go_on_after_a_cold_start(table, queue, facts):
     prices = [2_000_000 + 7_000 * (n % 5) for n in range(40)] + [4_000_000]
     for n, price in enumerate(prices):
-        fresh = Detection(StoredStates(), Queue(), clock)
+        fresh = Detection(StoredStates(), unread(), clock)
         fresh.take([record(n, change("a", price, at_ms=NOW_MS - 100_000 + n))])
     (event,) = facts("PriceAnomaliesDetected")
     (anomaly,) = event["data"]["anomalies"]

@@ -6,7 +6,8 @@ from typing import Any
 import boto3
 import pytest
 
-from gpubroker.usage import aside, pending, sink
+from gpubroker.messaging import aside
+from gpubroker.usage import pending, sink
 from gpubroker.usage.aggregation import Account, Aggregation
 from gpubroker.usage.event import Usage
 from gpubroker.usage.hours import StoredHours
@@ -27,12 +28,12 @@ def table(make_table: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def stream(table: Any) -> Iterator[Any]:
     sink._client.cache_clear()
-    aside._client.cache_clear()
+    aside.client.cache_clear()
     client = boto3.client("kinesis", region_name=REGION)
     client.create_stream(StreamName="usage-events", ShardCount=1)
     yield client
     sink._client.cache_clear()
-    aside._client.cache_clear()
+    aside.client.cache_clear()
 
 
 def count(events: Iterable[Usage]) -> Account:

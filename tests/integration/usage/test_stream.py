@@ -8,9 +8,9 @@ import pytest
 
 from gpubroker.kernel.caller import Caller, Role
 from gpubroker.storage.throttle import TooManyAttempts
+from gpubroker.usage import aside
 from gpubroker.usage import ingest as ingesting
 from gpubroker.usage.aggregation import Aggregation
-from gpubroker.usage.aside import Queue, Redrive
 from gpubroker.usage.counted import CountedHours
 from gpubroker.usage.event import moment_ms
 from gpubroker.usage.hours import StoredHours
@@ -64,7 +64,7 @@ def test_what_is_counted_is_a_repeat_and_what_overlaps_with_it_is_refused(ingest
     metrics = tuple(round(value * 1_000_000) for value in SEED["metrics"].values())
     count_at = counted._replace(start_ms=start, metrics=metrics)
     assert start - hour_ms < 3_600_000
-    account = Aggregation(StoredHours(), Queue(), lambda: 0).take(records([count_at], received_ms=start + 30_000))
+    account = Aggregation(StoredHours(), aside.queue(), lambda: 0).take(records([count_at], received_ms=start + 30_000))
     assert account.counted == 1
     assert ingest.take(SERVICE, sent(SEED)).model_dump() == {"accepted": 1, "duplicates": 1}
     assert shard_records(stream) == []
@@ -132,9 +132,9 @@ def queue(stream: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_what_is_set_aside_can_be_brought_again(queue: Any, stream: Any) -> None:
     bad = record("u00", b"garbage", 1)
     wrong_event = record("u00", json.dumps([SEED | {"version": "2.0"}]).encode(), 2)
-    Aggregation(StoredHours(), Queue(), lambda: NOON).take([bad, wrong_event])
+    Aggregation(StoredHours(), aside.queue(), lambda: NOON).take([bad, wrong_event])
     assert len(queue()) == 2
-    assert Redrive(StoredHours(), lambda: NOON, Queue()).run() == {"done": 0, "stay": 2}
+    assert aside.redrive(StoredHours(), lambda: NOON).run() == {"done": 0, "stay": 2}
 
 
 def test_a_batch_that_was_given_up_is_read_from_the_stream_and_counted(queue: Any, stream: Any) -> None:
@@ -152,7 +152,7 @@ def test_a_batch_that_was_given_up_is_read_from_the_stream_and_counted(queue: An
     client = boto3.client("sqs", region_name=REGION)
     client.send_message(QueueUrl=client.get_queue_url(QueueName="unread")["QueueUrl"], MessageBody=json.dumps(told))
     hours = StoredHours()
-    assert Redrive(hours, lambda: NOON, Queue()).run() == {"done": 1, "stay": 0}
+    assert aside.redrive(hours, lambda: NOON).run() == {"done": 1, "stay": 0}
     assert hours.read([("usr_1", "box", NOON)])
     assert queue() == []
     assert count([usage(slot * 30) for slot in range(3)]).repeated == 3

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from gpubroker.prices.aside import Redrive
+    from gpubroker.messaging.aside import Redrive
     from gpubroker.prices.averages import Averages
     from gpubroker.prices.detection import Detection
     from gpubroker.prices.history.reading import Cursors, History
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 @cache
 def price_detection() -> "Detection":
     """What judges the price stream."""
-    from gpubroker.prices.aside import Queue
+    from gpubroker.prices.aside import queue
     from gpubroker.prices.detection import Detection
     from gpubroker.prices.states import StoredStates
 
-    return Detection(StoredStates(), Queue(), _now_ms)
+    return Detection(StoredStates(), queue(), _now_ms)
 
 
 @cache
 def price_redrive() -> "Redrive":
-    from gpubroker.prices.aside import Queue, Redrive
+    from gpubroker.prices.aside import redrive
     from gpubroker.prices.states import StoredStates
 
-    return Redrive(StoredStates(), _now_ms, Queue())
+    return redrive(StoredStates(), _now_ms)
 
 
 @cache

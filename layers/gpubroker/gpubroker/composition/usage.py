@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gpubroker.kernel.caller import Caller
+    from gpubroker.messaging.aside import Redrive
     from gpubroker.rentals.rental import Member, Rental
     from gpubroker.usage.aggregation import Aggregation
-    from gpubroker.usage.aside import Redrive
     from gpubroker.usage.current import CurrentUsage
     from gpubroker.usage.history import History
     from gpubroker.usage.ingest import Ingest
@@ -37,18 +37,18 @@ def usage_ingest() -> "Ingest":
 def usage_aggregation() -> "Aggregation":
     """What counts the events of the stream."""
     from gpubroker.usage.aggregation import Aggregation
-    from gpubroker.usage.aside import Queue
+    from gpubroker.usage.aside import queue
     from gpubroker.usage.hours import StoredHours
 
-    return Aggregation(StoredHours(), Queue(), _now_ms)
+    return Aggregation(StoredHours(), queue(), _now_ms)
 
 
 @cache
 def usage_redrive() -> "Redrive":
-    from gpubroker.usage.aside import Queue, Redrive
+    from gpubroker.usage.aside import redrive
     from gpubroker.usage.hours import StoredHours
 
-    return Redrive(StoredHours(), _now_ms, Queue())
+    return redrive(StoredHours(), _now_ms)
 
 
 def _now_ms() -> int:
