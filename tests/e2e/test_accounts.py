@@ -199,6 +199,18 @@ def test_a_payment_that_succeeds_is_credited_once(cloud: LocalCloud, someone: So
     assert balance == 30
 
 
+def test_a_deposit_is_paid_by_card_and_credited(someone: Someone):  # (439, 445)
+    _, ada = someone()
+    method = ada.post("/api/v1/billing/payment-methods", json={"token": "tok_visa"})
+    assert method.is_success, method.text
+    wanted = {"amount": 25, "payment_method_id": method.json()["payment_method_id"]}
+    one = post(ada, "/api/v1/accounts/me/deposits", wanted)
+    path = f"/api/v1/accounts/me/deposits/{one['deposit_id']}"
+    seen = eventually(lambda: ada.get(path).json(), lambda told: told["status"] in ("completed", "failed"), seconds=60)
+    assert (seen["status"], seen["credited"]) == ("completed", 25), seen
+    assert ada.get("/api/v1/accounts/me/balance").json()["posted"] == 25
+
+
 def test_a_withdrawal_is_held_approved_and_paid(someone: Someone, as_role):
     user_id, ada = someone()
     admin = as_role("admin")
