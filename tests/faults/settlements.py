@@ -171,9 +171,9 @@ class SettlementWorld(World):
         book().hold(NewHold(f"held:{account}:{next(self._order)}", account, amount, expires_at=until))
 
     def finalised(self, buyer: str, cost: int) -> None:
-        """A rental's cost is confirmed, and the bus tells of it."""
-        data = {"final_cost_micros": cost, "billed_by": "gpubroker"}
-        detail = {"rental_id": f"ord-{buyer}", "user_id": buyer, "data": data}
+        """A rental's cost is confirmed, and the bus tells of it: it was rented by somebody else than who pays."""
+        data = {"final_cost_micros": cost, "billed_by": "gpubroker", "account_id": buyer}
+        detail = {"rental_id": f"ord-{buyer}", "user_id": "usr_renter", "data": data}
         self.on_event({"source": "gpubroker.rentals", "detail-type": "RentalFinalised", "detail": detail})
 
     def paid_by_bank(self, seller: str = "seller:acme") -> None:

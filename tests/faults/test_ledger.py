@@ -190,7 +190,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_each_call_fails_once_and_the_books_are_the_same(scenario: Callable[[Play], Any]) -> None:
-    """I12, 417: a crash between any two steps leaves a state from which the same request reaches the same end."""
+    """I12: a crash between any two steps leaves a state from which the same request reaches the same end."""
     calm, expected = played(scenario)
     wanted = contents(calm)
     assert calm.calls

@@ -19,7 +19,7 @@ def _added() -> Rental:
 
 
 def _requested() -> Step:
-    rental = asked(limit=3_000_000, auto_renew=True, payer=TENANT)
+    rental = asked(limit=3_000_000, auto_renew=True)
     from gpubroker.rentals import facts
 
     return rental, (facts.requested(rental),)
@@ -65,7 +65,7 @@ def _refused() -> Step:
 
 
 def _ending() -> Step:
-    return endings.end(ready(payer=TENANT), at=after(minutes=30), now=after(minutes=30), reason="requested")
+    return endings.end(ready(), at=after(minutes=30), now=after(minutes=30), reason="requested")
 
 
 def _over() -> Rental:
@@ -104,5 +104,5 @@ def events() -> dict[str, Event]:
     for kind, maker in _MAKERS.items():
         rental, facts = maker()
         (fact,) = [one for one in facts if one.type == kind]
-        told[kind] = fact.event(replace(rental, tenant=TENANT))
+        told[kind] = fact.event(replace(rental, tenant=TENANT, payer=TENANT))
     return told

@@ -60,6 +60,14 @@ def test_a_rental_is_an_order_from_its_request_to_its_end(orders: RentalOrders, 
     assert told == ["completed"]
 
 
+@pytest.mark.parametrize("payer", [None, "org_01KSCN0000000000000000000A"])
+def test_the_order_is_of_who_pays(orders: RentalOrders, payer: str | None) -> None:
+    """An organisation where it pays, so that a refund is its own; the renter for facts that name no account."""
+    for kind in ("RentalRequested", "RentalReady", "RentalEnded"):
+        orders.follow(fact(kind, account_id=payer))
+    assert (order().user_id, trade().user_id) == (payer or USER,) * 2
+
+
 @pytest.mark.parametrize("kinds", list(itertools.permutations(["RentalRequested", "RentalReady", "RentalEnded"])))
 def test_the_facts_may_come_in_any_order_and_twice(
     orders: RentalOrders, outbox: Outbox, kinds: tuple[str, ...]

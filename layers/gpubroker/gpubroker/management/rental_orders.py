@@ -44,14 +44,15 @@ class RentalOrders:
     def follow(self, told: dict[str, Any]) -> None:
         """Take a fact of a rental, as the bus delivers it. Raises what Trades does: then it is delivered again."""
         kind, detail, now = str(told["detail-type"]), told["detail"], self._clock()
-        rental_id, user_id, data = str(detail["rental_id"]), str(detail["user_id"]), detail["data"]
+        rental_id, data = str(detail["rental_id"]), detail["data"]
+        buyer = str(data.get("account_id") or detail["user_id"])  # who pays: the renter, or an organisation of theirs
         costs = _costs(data) if kind == "RentalEnded" else {}
 
         def rule(before: Order | None) -> Order:
-            order = before or self._opened(rental_id, user_id, _seller_of(data), now)
+            order = before or self._opened(rental_id, buyer, _seller_of(data), now)
             return _after(order, STATUS_OF[kind], data, costs, now, is_new=before is None)
 
-        order = self._trades.change_order(user_id, rental_id, rule)
+        order = self._trades.change_order(buyer, rental_id, rule)
         for seller_id, total in costs.items():
             plain = len(costs) == 1 or seller_id == order.seller_id
             transaction_id = transaction_id_of(rental_id, None if plain else seller_id)

@@ -138,7 +138,6 @@ def conclude_end(rental: Rental, now: datetime) -> Step:
         "gone_at": iso(at),
         "currency": "USD",
         "billed_by": rental.billed_by,
-        "account_id": rental.payer,
         "lines": facts.charge_data(rental, now),
     }
     return holding(rental), (Fact("RentalEnded", now, data | facts.money("final_cost", total)),)

@@ -1,5 +1,6 @@
 """What is told about rentals. Every event's data has the shape of seed line 323:
-`{rental_id, user_id, event_type, data, timestamp}`; schemas and samples stand in events/rentals/.
+`{rental_id, user_id, event_type, data, timestamp}`, with the account that pays in its `data`; schemas and samples stand
+in events/rentals/.
 
 Nothing here holds a secret: no key, no environment, no script, no token.
 """
@@ -48,7 +49,7 @@ class Fact:
                 "rental_id": rental.rental_id,
                 "user_id": rental.tenant,
                 "event_type": self.type,
-                "data": self.data,
+                "data": self.data | {"account_id": rental.payer},
                 "timestamp": iso(self.at),
             },
         )
@@ -72,7 +73,6 @@ def requested(rental: Rental) -> Fact:
         "duration_seconds": int(rental.duration.total_seconds()),
         "auto_renew": rental.auto_renew,
         "billed_by": rental.billed_by,
-        "account_id": rental.payer,
         "operation_id": rental.operation.operation_id if rental.operation else "",
     }
     return Fact("RentalRequested", rental.requested_at, data | money("max_price_per_hour", rental.max_price_micros))

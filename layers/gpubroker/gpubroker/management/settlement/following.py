@@ -35,7 +35,8 @@ class Follower:
             case "RentalFinalised":
                 data = detail["data"]
                 if data["billed_by"] == "gpubroker":  # where the provider bills, nothing was paid here
-                    return self._on_finalised(detail["user_id"], detail["rental_id"], data["final_cost_micros"])
+                    buyer = data.get("account_id") or detail["user_id"]
+                    return self._on_finalised(buyer, detail["rental_id"], data["final_cost_micros"])
         return "nothing"
 
     def _on_updated(self, detail: dict[str, Any]) -> str:
