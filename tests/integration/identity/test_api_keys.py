@@ -41,6 +41,7 @@ def test_a_key_without_named_scopes_has_the_owners_but_makes_no_keys(api, person
         "offers:read",
         "rentals:read",
         "rentals:write",
+        "usage:read",
         "webhooks:read",
         "webhooks:write",
     ]

@@ -208,6 +208,7 @@ def test_a_module_learns_whose_token_it_was_handed(api, person, internal):  # (3
             "offers:read",
             "rentals:read",
             "rentals:write",
+            "usage:read",
             "webhooks:read",
             "webhooks:write",
         ],
