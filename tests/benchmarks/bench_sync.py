@@ -177,6 +177,7 @@ def _measured(answers: dict[Asked, bytes]) -> dict[str, Any]:
 
     import botocore.httpsession
 
+    import offers  # noqa: F401 - the functions' package: it sets the collector as in Lambda
     from gpubroker.offers import sync
     from gpubroker.offers.providers.registry import Fetcher
     from infra.local.providers.keys import local_keys

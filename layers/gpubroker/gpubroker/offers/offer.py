@@ -28,7 +28,7 @@ class Availability(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-_AVAILABILITY = {one.value: one for one in Availability}
+AVAILABILITY = {one.value: one for one in Availability}
 
 
 @dataclass(slots=True, kw_only=True, unsafe_hash=True)
@@ -115,7 +115,7 @@ class Offer:
         """The same of a record without its time. Raises KeyError, TypeError or ValueError on anything else."""
         made = dict(values)
         made["fetched_at"] = fetched_at
-        made["availability"] = _AVAILABILITY[made["availability"]]
+        made["availability"] = AVAILABILITY[made["availability"]]
         made["compliance_tags"] = tuple(made.get("compliance_tags", ()))
         return cls(**made)
 

@@ -141,7 +141,9 @@ def changed_buckets(before: PartState, offers: Iterable[Offer]) -> dict[str, Mem
     return changed | {name: Members() for name in before.buckets if name not in now}
 
 
-def price_changes(old: Mapping[str, Offer], new: Iterable[Offer], timestamp: str) -> list[dict[str, Any]]:
+def price_changes(
+    old: Mapping[str, Offer | parts.Listed], new: Iterable[Offer], timestamp: str
+) -> list[dict[str, Any]]:
     """The records of the price stream (checklist 321): offers that were there and cost something else now.
 
     Prices are USD per GPU-hour, as in alerts and filters, with their exact micro-USD and the whole machine's beside.
@@ -170,7 +172,7 @@ def price_changes(old: Mapping[str, Offer], new: Iterable[Offer], timestamp: str
     ]
 
 
-def availability_changes(old: Mapping[str, Offer], new: Iterable[Offer]) -> list[dict[str, Any]]:
+def availability_changes(old: Mapping[str, Offer | parts.Listed], new: Iterable[Offer]) -> list[dict[str, Any]]:
     """Offers that came, went, or are said to be otherwise available; `unlisted` is not on the market at all."""
     now = {offer.offer_id: offer for offer in new}
     changes = []
@@ -221,15 +223,14 @@ def _heartbeat(before: PartState, after: PartState) -> Result:
     return Result(after)
 
 
-def _known_before(before: PartState, buckets: list[str]) -> dict[str, Offer]:
-    """The offers that these buckets held, by id; none of buckets that another version of this house wrote."""
+def _known_before(before: PartState, buckets: list[str]) -> dict[str, dict[str, parts.Listed]]:
+    """The offers that these buckets held, by bucket and id; none of what another version of this house wrote."""
     if not buckets:
         return {}
     try:
-        stored = store.records_of(before.provider, buckets, before.fetched_at or 0.0)
+        return store.listed_in(before.provider, buckets)
     except parts.UnknownFormat:
         return {}
-    return {offer.offer_id: offer for offers in stored.values() for offer in offers}
 
 
 def _rewritten(before: PartState, good: PartState, changed: Mapping[str, Members]) -> Result:
@@ -241,13 +242,13 @@ def _rewritten(before: PartState, good: PartState, changed: Mapping[str, Members
     def facts(names: set[str]) -> list[Fact]:
         nonlocal counted
         made = []
-        changes = price_changes(old, (offer for name in sorted(names) for offer in changed[name]), iso(moment))
+        was = {offer_id: offer for name in names for offer_id, offer in old.get(name, {}).items()}
+        changes = price_changes(was, (offer for name in sorted(names) for offer in changed[name]), iso(moment))
         counted += len(changes)
         for start in range(0, len(changes), _CHANGES_PER_EVENT):
             records = {"records": changes[start : start + _CHANGES_PER_EVENT]}
             made.append(Fact(Event("PricesChanged", good.provider, records, occurred_at=moment), "prices"))
         if before.fetched_at is not None:  # the first answer of all is no news of each offer
-            was = {offer_id: offer for offer_id, offer in old.items() if parts.bucket_of(offer_id) in names}
             came_or_went = availability_changes(was, (offer for name in names for offer in changed[name]))
             for start in range(0, len(came_or_went), _CHANGES_PER_EVENT):
                 told = {

@@ -135,11 +135,11 @@ def listings_of(provider: str, buckets: Iterable[str]) -> dict[str, Stored]:
     return {item.sk.removeprefix(BUCKET): Stored(int(item.version), item.listing) for item in found}
 
 
-def records_of(provider: str, buckets: Iterable[str], fetched_at: float) -> dict[str, list[Offer]]:
-    """The whole offers of some buckets."""
+def listed_in(provider: str, buckets: Iterable[str]) -> dict[str, dict[str, parts.Listed]]:
+    """The offers of some buckets by their ids, as far as they are compared with what is offered now."""
     keys = [(part_key(provider), BUCKET + bucket) for bucket in buckets]
     found = PartItem.batch_get(keys, consistent_read=True, attributes_to_get=["pk", "sk", "records"])
-    return {item.sk.removeprefix(BUCKET): parts.decode_records(item.records, fetched_at) for item in found}
+    return {item.sk.removeprefix(BUCKET): parts.decode_listed(item.records) for item in found}
 
 
 def bucket(provider: str, name: str) -> list[Offer]:
