@@ -13,6 +13,7 @@ from unittest import mock
 import requests
 from gpuhunt.providers import vastai as theirs
 
+import offers  # noqa: F401 - the functions' package: it sets the collector as in Lambda, for both
 from gpubroker.offers.offer import offer_id_of
 from gpubroker.offers.providers import lambdalabs, vastai
 from tests.benchmarks.harness import Row, in_turn, p50, row
