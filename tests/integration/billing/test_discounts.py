@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from gpubroker.billing.discounts.discount import take_off
+from gpubroker.billing.discounts.discount import Discount, TakenOff, period_key, take_off, with_uses
 from gpubroker.billing.discounts.items import DiscountItem
-from gpubroker.billing.discounts.store import Discounts
+from gpubroker.billing.discounts.store import Discounts, Held
 from gpubroker.kernel.time import iso
 from gpubroker.storage.transaction import StaleVersion, transaction
 from tests.integration.billing.api import ME, NOW, OTHER, Api, serving
@@ -139,6 +139,10 @@ def test_a_discount_by_hand_and_its_end(api: Api) -> None:
     assert [told["action"] for told in api.told()] == ["discount-given", "discount-ended"]
 
 
+def used(held: list[Held], taken: list[TakenOff], start: datetime) -> list[Discount]:
+    return with_uses([one.discount for one in held], taken, period_key(start))
+
+
 def test_an_invoice_uses_a_discount_once(api: Api) -> None:
     """(441, 444)"""
     promotion(api, percentage=None, amount=10, duration="once")
@@ -149,7 +153,7 @@ def test_an_invoice_uses_a_discount_once(api: Api) -> None:
         held = store.all_of(ME)
         taken = take_off([one.discount for one in held], {"gpu_seconds": amount}, start=start, end=end)
         with transaction(DiscountItem) as tx:
-            store.add_use(tx, ME, held, taken, start)
+            store.add_uses(tx, ME, held, used(held, taken, start))
         return sum(one.amount for one in taken)
 
     assert invoice(NOV, DEC, 4_000_000) == 4_000_000
@@ -166,9 +170,9 @@ def test_two_invoices_do_not_use_the_same_rest(api: Api) -> None:
     held = store.all_of(ME)
     taken = take_off([one.discount for one in held], {"gpu_seconds": 4_000_000}, start=NOV, end=DEC)
     with transaction(DiscountItem) as tx:
-        store.add_use(tx, ME, held, taken, NOV)
+        store.add_uses(tx, ME, held, used(held, taken, NOV))
     with pytest.raises(StaleVersion), transaction(DiscountItem) as tx:
-        store.add_use(tx, ME, held, taken, NOV)
+        store.add_uses(tx, ME, held, used(held, taken, NOV))
     assert store.all_of(ME)[0].discount.used == {"2026-11": 4_000_000}
 
 

@@ -1,7 +1,7 @@
 """A discount: how much off, of what, for how long; and what several make of an invoice. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
@@ -11,6 +11,7 @@ from gpubroker.kernel.money import MicroUsd
 
 Duration = Literal["once", "months", "forever"]
 
+_PERIODS_KEPT = 24
 MOST_AT_ONCE = 20
 """Discounts that one invoice has: each is a write of its transaction."""
 
@@ -83,6 +84,19 @@ class TakenOff:
 def period_key(start: datetime) -> str:
     """`2026-11`, the name of the month that a period is of."""
     return f"{start:%Y-%m}"
+
+
+def with_uses(discounts: Iterable[Discount], taken: Iterable[TakenOff], period: str) -> list[Discount]:
+    """The discounts after they took so much off a period; of what they took the last two years are kept."""
+    off = {one.discount_id: one.amount for one in taken}
+    return [_used(one, off[one.discount_id], period) if one.discount_id in off else one for one in discounts]
+
+
+def _used(discount: Discount, amount: MicroUsd, period: str) -> Discount:
+    used = {**discount.used, period: discount.used.get(period, 0) + amount}
+    if discount.terms.duration != "once":  # `once` asks whether any period had it, ever
+        used = dict(sorted(used.items())[-_PERIODS_KEPT:])
+    return replace(discount, used=used)
 
 
 def take_off(

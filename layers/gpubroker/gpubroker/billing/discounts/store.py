@@ -8,7 +8,7 @@ from typing import Any
 from pynamodb.exceptions import DoesNotExist
 
 from gpubroker.billing import facts
-from gpubroker.billing.discounts.discount import Discount, TakenOff, period_key
+from gpubroker.billing.discounts.discount import Discount
 from gpubroker.billing.discounts.items import (
     PROMOTIONS,
     DiscountItem,
@@ -23,8 +23,6 @@ from gpubroker.kernel.idempotency import Idempotency
 from gpubroker.storage import idempotency as stored
 from gpubroker.storage.outbox import outbox_item
 from gpubroker.storage.transaction import Writes, transaction
-
-_PERIODS_KEPT = 24
 
 
 class PromotionNotFound(NotFound):
@@ -183,24 +181,16 @@ class Discounts:
         found = DiscountItem.query(discounts_pk(account_id), consistent_read=True)
         return [Held(item.value(), int(item.version)) for item in found]
 
-    def add_use(
-        self, tx: Writes, account_id: str, held: Sequence[Held], taken: Sequence[TakenOff], start: datetime
-    ) -> None:
-        """Add to an invoice's transaction that these discounts took so much off the period that starts then.
+    def add_uses(self, tx: Writes, account_id: str, before: Sequence[Held], after: Sequence[Discount]) -> None:
+        """Add to an invoice's transaction what its discounts took off, of all its months (discount.with_uses).
 
-        held: as `all_of` gave them. Lost to StaleVersion when another invoice used one of them meanwhile: read them
-        and take off anew then. One write for each discount that took something off.
+        before: as `all_of` gave them, in the same order. Lost to StaleVersion when another invoice used one of them
+        meanwhile: read them and take off anew then. One write for each discount that took something off.
         """
-        by_id = {one.discount.discount_id: one for one in held}
-        period = period_key(start)
-        for off in taken:
-            before = by_id[off.discount_id]
-            used = dict(before.discount.used)
-            used[period] = used.get(period, 0) + off.amount
-            if before.discount.terms.duration != "once":  # `once` asks whether any period had it, ever
-                used = dict(sorted(used.items())[-_PERIODS_KEPT:])
-            after = DiscountItem.of(account_id, replace(before.discount, used=used), before.version + 1)
-            tx.put(after, condition=DiscountItem.version == before.version)
+        for held, used in zip(before, after, strict=True):
+            if held.discount != used:
+                item = DiscountItem.of(account_id, used, held.version + 1)
+                tx.put(item, condition=DiscountItem.version == held.version)
 
 
 def _redeemable(item: PromotionItem) -> Redeemable:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from gpubroker.billing.discounts.discount import Discount
+from gpubroker.billing.discounts.discount import Discount, with_uses
 from gpubroker.billing.discounts.store import Held
 from gpubroker.billing.invoices.charge import lines_of
 from gpubroker.billing.invoices.document import SECTIONS
@@ -25,7 +25,7 @@ from gpubroker.billing.invoices.period import Period
 from gpubroker.billing.invoices.ports import Usage
 from gpubroker.billing.invoices.pricing import Priced, priced, used
 from gpubroker.billing.invoices.store import AlreadyDrafted, Invoices, Where, line_pages
-from gpubroker.billing.invoices.terms import Terms, with_uses
+from gpubroker.billing.invoices.terms import Terms
 from gpubroker.billing.rating import half_even
 from gpubroker.billing.rating.rounding import MICROS_PER_CENT
 from gpubroker.kernel.errors import Unavailable
