@@ -3,9 +3,10 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
+from gpubroker.composition import books
+
 if TYPE_CHECKING:
     from gpubroker.ledger.alerts import Alerts
-    from gpubroker.ledger.book import Book
     from gpubroker.ledger.desk.access import Access
     from gpubroker.ledger.desk.accounts import AccountDesk
     from gpubroker.ledger.desk.interventions import InterventionDesk
@@ -28,7 +29,7 @@ def account_desk() -> "AccountDesk":
     from gpubroker.ledger.personal import PersonalBudgets
 
     return AccountDesk(
-        book=_book(),
+        book=books.book(),
         register=_register(),
         access=_access(),
         organizations=Organizations(),
@@ -42,7 +43,7 @@ def intervention_desk() -> "InterventionDesk":
     from gpubroker.kernel.time import utc_now
     from gpubroker.ledger.desk.interventions import InterventionDesk
 
-    return InterventionDesk(book=_book(), register=_register(), access=_access(), users=users(), clock=utc_now)
+    return InterventionDesk(book=books.book(), register=_register(), access=_access(), users=users(), clock=utc_now)
 
 
 @cache
@@ -50,7 +51,7 @@ def posting_desk() -> "PostingDesk":
     from gpubroker.kernel.time import utc_now
     from gpubroker.ledger.desk.postings import PostingDesk
 
-    return PostingDesk(book=_book(), payers=payers(), clock=utc_now)
+    return PostingDesk(book=books.book(), payers=payers(), clock=utc_now)
 
 
 @cache
@@ -81,7 +82,7 @@ def withdrawal_desk() -> "WithdrawalDesk":
     from gpubroker.ledger.funding.store import Withdrawals
 
     return WithdrawalDesk(
-        withdrawals=Withdrawals(), book=_book(), register=_register(), access=_access(), clock=utc_now
+        withdrawals=Withdrawals(), book=books.book(), register=_register(), access=_access(), clock=utc_now
     )
 
 
@@ -91,14 +92,14 @@ def payments() -> "Payments":
     from gpubroker.ledger.funding.payments import Payments
     from gpubroker.ledger.funding.store import Deposits
 
-    return Payments(book=_book(), deposits=Deposits(), clock=utc_now)
+    return Payments(book=books.book(), deposits=Deposits(), clock=utc_now)
 
 
 @cache
 def registration() -> "Registration":
     from gpubroker.ledger.registration import Registration
 
-    return Registration(book=_book())
+    return Registration(book=books.book())
 
 
 @cache
@@ -117,7 +118,7 @@ def payers() -> "Payers":
     from gpubroker.ledger.payers import Payers
     from gpubroker.ledger.personal import PersonalBudgets
 
-    return Payers(organizations=Organizations(), personal=PersonalBudgets(), opened=_book().open)
+    return Payers(organizations=Organizations(), personal=PersonalBudgets(), opened=books.book().open)
 
 
 @cache
@@ -136,18 +137,10 @@ class _Users:
 
 
 @cache
-def _book() -> "Book":
-    from gpubroker.kernel.time import utc_now
-    from gpubroker.ledger.book import Book
-
-    return Book(clock=utc_now)
-
-
-@cache
 def _register() -> "Register":
     from gpubroker.ledger.desk.register import Register
 
-    return Register(book=_book())
+    return Register(book=books.book())
 
 
 @cache

@@ -4,6 +4,7 @@ from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
+from gpubroker.composition import books
 from gpubroker.composition import payments as payments_composition
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from gpubroker.billing.invoices.settling import InvoicePayments, Settling
     from gpubroker.billing.invoices.terms import Terms
     from gpubroker.billing.invoices.use_cases import AdminDesk, InvoiceDesk
-    from gpubroker.ledger.book import Book
     from gpubroker.storage.transaction import Writes
     from gpubroker.usage.stream import Record
 
@@ -135,13 +135,6 @@ def usage_months() -> "UsageMonths":
     return UsageMonths(clock=utc_now)
 
 
-@cache
-def _book() -> "Book":
-    from gpubroker.ledger.book import Book
-
-    return Book()
-
-
 class _Ledger:
     """billing.invoices.ports.Ledger over the book."""
 
@@ -155,7 +148,7 @@ class _Ledger:
         from gpubroker.ledger.problems import AccountNotFound
 
         with suppress(AccountNotFound):
-            return max(0, _book().balance(account_id).available)
+            return max(0, books.book().balance(account_id).available)
         return 0
 
     def add(
@@ -165,7 +158,7 @@ class _Ledger:
 
         moved = tuple(Leg(leg.debit, leg.credit, leg.amount) for leg in legs)
         told = {name: value for name, value in reference.items() if value}
-        _book().add_transfer(tx, Transfer(transfer_id, kind, moved, told))
+        books.book().add_transfer(tx, Transfer(transfer_id, kind, moved, told))
 
 
 def note_usage(data: bytes) -> None:

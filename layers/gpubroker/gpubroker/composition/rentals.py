@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
-from gpubroker.composition import market
+from gpubroker.composition import books, market
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from gpubroker.kernel.caller import Caller
-    from gpubroker.ledger.book import Book
     from gpubroker.offers.instances.port import Instance as ProviderInstance
     from gpubroker.offers.instances.port import InstanceApi
     from gpubroker.offers.offer import Offer
@@ -198,24 +197,19 @@ class _Funds:
         from gpubroker.ledger.holds import NewHold
 
         reference = {"rental_id": rental_id}
-        _book().add_hold(tx, NewHold(rental_id, payer.account_id, amount, reference=reference, budget=payer.budgets))
+        books.book().add_hold(
+            tx, NewHold(rental_id, payer.account_id, amount, reference=reference, budget=payer.budgets)
+        )
 
     def adjust(self, tx: "Writes", rental_id: str, account_id: str, amount: int) -> None:
-        _book().add_adjust(tx, rental_id, account_id, amount)
+        books.book().add_adjust(tx, rental_id, account_id, amount)
 
     def capture(self, tx: "Writes", rental_id: str, account_id: str, amount: int) -> None:
         capture_id, escrow = f"{rental_id}-capture", f"escrow:{rental_id}"
-        _book().add_capture(tx, rental_id, account_id, capture_id, amount, {escrow: amount})
+        books.book().add_capture(tx, rental_id, account_id, capture_id, amount, {escrow: amount})
 
     def release(self, tx: "Writes", rental_id: str, account_id: str) -> None:
-        _book().add_void(tx, rental_id, account_id)
-
-
-def _book() -> "Book":
-    from gpubroker.kernel.time import utc_now
-    from gpubroker.ledger.book import Book
-
-    return Book(clock=utc_now)
+        books.book().add_void(tx, rental_id, account_id)
 
 
 class _Instances:

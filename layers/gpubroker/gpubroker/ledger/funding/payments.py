@@ -19,7 +19,6 @@ from gpubroker.ledger.problems import AccountClosed, AccountNotFound, ReversalEx
 from gpubroker.storage.transaction import Writes
 
 SUCCEEDED, FAILED, REFUNDED = "PaymentSucceeded", "PaymentFailed", "PaymentRefunded"
-STARTED = "PaymentStarted"
 
 
 class UnreadablePayment(ValueError):

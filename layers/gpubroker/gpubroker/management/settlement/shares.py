@@ -56,10 +56,6 @@ class Returned:
         return self.buyer_fee + self.seller_fee + self.from_seller
 
     @property
-    def from_house(self) -> MicroUsd:
-        return self.buyer_fee + self.seller_fee
-
-    @property
     def amount(self) -> MicroUsd:
         """The part of the trade's amount (before fees) that this takes back."""
         return self.from_seller + self.seller_fee
